@@ -18,6 +18,10 @@ _HOURS_A_DAY = 24
 _DAYS_A_WEEK = 7
 _MONTHS_A_YEAR = 12
 
+# More hours than the calendar of `date` has; the bounds keep the integers made from a hostile 1E+999999 small.
+_MAX_COUNT = 100_000_000
+_MAX_DECIMALS = 30
+
 
 class TimeUnit(StrEnum):
     """What a duration is counted in."""
@@ -37,28 +41,42 @@ _ISO_FORMS = {
     TimeUnit.YEAR: "P{}Y",
 }
 
+# Calendar months, days and hours in one of each unit.
+_STEPS = {
+    TimeUnit.HOUR: (0, 0, 1),
+    TimeUnit.DAY: (0, 1, 0),
+    TimeUnit.WEEK: (0, _DAYS_A_WEEK, 0),
+    TimeUnit.MONTH: (1, 0, 0),
+    TimeUnit.YEAR: (_MONTHS_A_YEAR, 0, 0),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Duration:
     """A length of time in the unit it was written in: 4 weeks and 28 days stay apart, 12 months and 1 year too.
 
-    Any count from zero up may be held; a ValueError is raised for a negative or non-finite one. Whether it can be
-    counted on a calendar is asked by `steps`.
+    A ValueError is raised for a count that is negative, not finite, longer than the calendar or has more than 30
+    decimals. Whether it can be counted on a calendar is said by `steps`.
     """
 
     count: Decimal
     unit: TimeUnit
 
     def __post_init__(self) -> None:
-        if not self.count.is_finite() or self.count < 0:
-            msg = f"A duration is a number from zero up, not {self.count} {self.unit}s."
+        if not self.count.is_finite() or not 0 <= self.count <= _MAX_COUNT:
+            msg = f"A duration is a number from zero to {_MAX_COUNT}, not {self.count} {self.unit}s."
+            raise ValueError(msg)
+        if int(self.count.as_tuple().exponent) < -_MAX_DECIMALS:
+            msg = f"A duration has at most {_MAX_DECIMALS} decimals."
             raise ValueError(msg)
 
     def iso(self) -> str:
         """The ISO 8601 form: P28D, P4W, P3M, PT24H; 1.5 years are P18M."""
-        months = self.count * _MONTHS_A_YEAR
-        if self.unit is TimeUnit.YEAR and not _is_whole(self.count) and _is_whole(months):
-            return _ISO_FORMS[TimeUnit.MONTH].format(_plain(months))
+        if self.unit is TimeUnit.YEAR:
+            numerator, denominator = self.count.as_integer_ratio()
+            months, rest = divmod(numerator * _MONTHS_A_YEAR, denominator)
+            if denominator > 1 and not rest:
+                return _ISO_FORMS[TimeUnit.MONTH].format(months)
         return _ISO_FORMS[self.unit].format(_plain(self.count))
 
     def words(self) -> str:
@@ -71,27 +89,16 @@ class Duration:
         Raises ValueError where the length is no whole number of days or months ("36 hours", "1.5 months"), because
         every way of rounding it would move somebody across a limit.
         """
-        match self.unit:
-            case TimeUnit.HOUR:
-                # Not divided: a decimal division is rounded to 28 digits and could turn a remainder into none.
-                whole = _is_whole(self.count) and int(self.count) % _HOURS_A_DAY == 0
-                return 0, int(self.count) // _HOURS_A_DAY if whole else self._refuse("days of 24 hours")
-            case TimeUnit.DAY:
-                return 0, _whole(self.count) if _is_whole(self.count) else self._refuse("days")
-            case TimeUnit.WEEK:
-                days = self.count * _DAYS_A_WEEK
-                return 0, _whole(days) if _is_whole(days) else self._refuse("days")
-            case TimeUnit.MONTH:
-                return _whole(self.count) if _is_whole(self.count) else self._refuse("months"), 0
-            case TimeUnit.YEAR:
-                months = self.count * _MONTHS_A_YEAR
-                return _whole(months) if _is_whole(months) else self._refuse("months"), 0
-            case _:
-                assert_never(self.unit)
-
-    def _refuse(self, what: str) -> int:
-        msg = f"{self.words()} cannot be counted on a calendar: it is no whole number of {what}."
-        raise ValueError(msg)
+        months_each, days_each, hours_each = _STEPS[self.unit]
+        # Integers, not Decimal arithmetic: that rounds to 28 digits and could make a remainder vanish.
+        numerator, denominator = self.count.as_integer_ratio()
+        months, rest = divmod(numerator * months_each, denominator)
+        days, rest_of_day = divmod(numerator * (days_each * _HOURS_A_DAY + hours_each), denominator * _HOURS_A_DAY)
+        if rest or rest_of_day:
+            what = "months" if months_each else "days"
+            msg = f"{self.words()} cannot be counted on a calendar: that is no whole number of {what}."
+            raise ValueError(msg)
+        return months, days
 
 
 def before(day: date, duration: Duration) -> date:
@@ -190,14 +197,6 @@ def read_date(text: str) -> DateSpan | None:
         return DateSpan(date(int(year), 1, 1), date(int(year), 12, 31), text)
     except ValueError:
         return None
-
-
-def _is_whole(number: Decimal) -> bool:
-    return number == number.to_integral_value()
-
-
-def _whole(number: Decimal) -> int:
-    return int(number)
 
 
 def _plain(number: Decimal) -> str:
