@@ -18,6 +18,7 @@ from app.errors import EligoError
 from app.knowledge import records
 from app.knowledge.catalogue import Catalogue, Lexicon
 from app.knowledge.index import IncludesItself, build_index
+from app.knowledge.load_units import load_unit_table
 from app.knowledge.records import CatalogueProblem, Entry, Problems
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _YAML: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SINGLE = ("result_words.yaml", "systems.yaml", "routes.yaml", "lexicon.yaml", "drugs.tsv", "products.tsv")
 _FOLDERS = ("concepts", "analytes", "scales")
-_FOUND_IN = (*_FOLDERS, "codes")
+_FOUND_IN = (*_FOLDERS, "codes", "units")
 
 
 class CatalogueError(EligoError):
@@ -44,8 +45,6 @@ class CatalogueError(EligoError):
 @lru_cache(maxsize=1)
 def load_catalogue() -> Catalogue:
     """The catalogue of this installation, read once. CatalogueError where its files are wrong or missing."""
-    from app.knowledge.load_units import load_unit_table  # noqa: PLC0415  the unit table is large; only here is it needed
-
     return read_catalogue({**_MISSING_YET, **load_files()}, load_unit_table())
 
 
@@ -69,7 +68,7 @@ def _walk(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
         if each.is_dir():
             if path or each.name in _FOUND_IN:
                 yield from _walk(each, f"{name}/")
-        elif name in _SINGLE or (path and name.endswith((".yaml", ".tsv"))):
+        elif name in _SINGLE or (path and name.endswith((".yaml", ".tsv", ".json"))):
             yield name, each.read_bytes()
 
 
@@ -167,7 +166,7 @@ def _check_references(
 ) -> None:
     """Every id that an entry names must be there."""
     for each in concepts.values():
-        named = {
+        named: dict[str, list[tuple[str, Mapping[str, object]]]] = {
             "includes": [(one, concepts) for one in each.includes],
             "broader_concepts": [(one, concepts) for one in each.broader_concepts],
             "results": [(one, analytes) for one in each.results],
