@@ -1,0 +1,357 @@
+"""An item's own words → a node: sentences, segments, topics, and what only a person can tell."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from app.criteria.nodes import (
+    CURRENT,
+    EVER,
+    AllOf,
+    AnyOf,
+    Criterion,
+    Elapsed,
+    Except,
+    GaveConsent,
+    HadTreatment,
+    HadVaccine,
+    HasCondition,
+    If,
+    Judgement,
+    Not,
+    NotUnderstood,
+    Preference,
+    Quote,
+)
+from app.reader.drafts import question
+from app.reader.rewrite import rewrite_treatments
+from app.reader.scanner import Scanner, UnreadError
+from app.reader.tokens import NameKind, Token, names_of, tokenise
+
+if TYPE_CHECKING:
+    from app.reader.context import Context
+
+_SENTENCE = re.compile(r"(?<=[.。])(?<!e\.g\.)(?<!i\.e\.)(?<!vs\.)(?<!etc\.)\s+(?=[A-Z(-])|(?<=etc\.)\s+(?=[A-Z])")
+_TOPIC = re.compile(r"^([A-Za-z][^:;()]{2,90}?(?:\([^)]*\)[^:;()]*)?):\s+(?=\S)")
+_PERSON = re.compile(
+    r"^\W*(?:any (?:other|uncertain)|other (?:conditions|reasons|circumstances|situations)|according to the judg|in the (?:investigator|opinion|judg)|"
+    r"(?:investigators?|researchers?|the investigator|the researcher)\b|(?:subjects|patients|participants)? ?who, in the (?:judg|opinion))",
+    re.IGNORECASE,
+)
+_NOTE = re.compile(r"^\W*(?:note|n\.b\.|remark)\s*[:,]\s*", re.IGNORECASE)
+_SPLITS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r",?\s+or\s+(?=who\b)", re.I), "or"),
+    (re.compile(r",?\s+and\s+(?=(?:have|has|had|who|whose|his|her|their|inability|is|are)\b)", re.I), "and"),
+    (re.compile(r",\s+(?=(?:have|has|had|who)\b)", re.I), "and"),
+    (re.compile(r"\s+(?=who (?:have|has|had)\b)", re.I), "and"),
+    (re.compile(r"\s+(?=(?:are|is) unable\b)", re.I), "and"),
+    (re.compile(r",\s+and\s+", re.I), "list"),
+    (re.compile(r",?\s+or\s+(?=(?:in combination|combined)\b)", re.I), "or"),
+    (re.compile(r"\s+and\s+", re.I), "list"),
+)
+
+
+class Clauses:
+    """Reads the words of one item in the frame of its list."""
+
+    def __init__(self, context: Context, *, excludes: bool) -> None:
+        self.context = context
+        self.excludes = excludes
+
+    def read(self, start: int, end: int) -> Criterion:
+        """The node of `text[start:end]`; never raises, never drops a word."""
+        start, end = self._trim(start, end)
+        text = self.context.source[start:end]
+        tokens = tokenise(self.context.text, start, end, self.context.phrases)
+        cues = {cue for token in tokens for cue in token.cues}
+        quote = Quote(text, start, end)
+        if "note" in cues:
+            return Preference(_flat(text), quote)
+        if _PERSON.match(text) and "judgement" in cues:
+            return question(text, quote)
+        if (head := self._enumeration(start, end)) is not None:
+            return head
+        sentences = self._spans(_SENTENCE, start, end)
+        if len(sentences) > 1:
+            return self._sentences(sentences, quote)
+        segments = self._segments(start, end)
+        if len(segments) > 1:
+            return self._join_segments(segments, quote)
+        return self._clause(start, end)
+
+    # --- several sentences, several segments -------------------------------------------------------------------------
+
+    def _sentences(self, spans: list[tuple[int, int]], quote: Quote) -> Criterion:
+        parts: list[Criterion] = []
+        for start, end in spans:
+            if parts and self._allowance(start, end, parts):
+                continue
+            parts.append(self.read(start, end))
+        return self._combine(parts, quote)
+
+    def _join_segments(self, spans: list[tuple[int, int]], quote: Quote) -> Criterion:
+        parts: list[Criterion] = []
+        for start, end in spans:
+            text = self.context.source[start:end]
+            if parts and (note := _NOTE.match(text)):
+                if not self._allowance(start + note.end(), end, parts):
+                    exempt = NotUnderstood(_flat(text[note.end() :]), Quote(text, start, end))
+                    parts[-1] = AllOf((parts[-1], Not(exempt)), quote)
+                continue
+            if parts and self._allowance(start, end, parts):
+                continue
+            parts.append(self._clause(start, end, first=parts[0] if parts else None))
+        return self._combine(parts, quote)
+
+    def _combine(self, parts: list[Criterion], quote: Quote) -> Criterion:
+        if len(parts) == 1:
+            return parts[0]
+        if not self.excludes:
+            return AllOf(tuple(parts), quote)
+        if all(_is_turned(part) for part in parts):
+            return Not(AllOf(tuple(part.part for part in parts if isinstance(part, Not)), quote), quote)
+        return AnyOf(tuple(parts), quote)
+
+    def _allowance(self, start: int, end: int, parts: list[Criterion]) -> bool:
+        """"X are allowed", "X is not considered systemic treatment": an exception to what the item has said so far."""
+        tokens = tokenise(self.context.text, start, end, self.context.phrases)
+        at = next((k for k, token in enumerate(tokens) if "allowed" in token.cues), None)
+        if at is None or not self.excludes:
+            return False
+        quote = Quote(self.context.source[start:end], start, end)
+        exceptions = self._allowed(tokens[:at], quote)
+        tail = [token for token in tokens[at + 1 :] if token.stem not in {".", ","}]
+        if exceptions is None:
+            parts[-1] = AllOf((parts[-1], Not(NotUnderstood(_flat(quote.text), quote))), quote)
+            return True
+        bare = {token.stem for token in tail}
+        without = next((names_of(token, NameKind.CONDITION) for token in tail if token.names), {})
+        if without and "without" in bare and tokens[:at]:
+            extra = self._clause(tokens[0].start, tokens[at - 1].end)
+            concept = without[NameKind.CONDITION]
+            parts.append(AllOf((extra, HasCondition(concept, CURRENT, "active" if "active" in bare else None, quote=quote)), quote))
+            return True
+        rewritten = rewrite_treatments(parts[-1], exceptions)
+        if rewritten is None:
+            return False
+        parts[-1] = rewritten
+        return True
+
+    def _allowed(self, tokens: list[Token], quote: Quote) -> tuple[Except, ...] | None:
+        """What an allowance names; a replacement for an organ that fails only where that failure is recorded."""
+        result: list[Except] = []
+        conditions: list[HasCondition] = []
+        for token in tokens:
+            treated = names_of(token, NameKind.TREATMENT, NameKind.VACCINE)
+            named = names_of(token, NameKind.CONDITION)
+            if treated:
+                result.append(Except(next(iter(treated.values())), quote=quote))
+            elif named and result:
+                conditions.append(HasCondition(named[NameKind.CONDITION], EVER, quote=quote))
+        if not result:
+            return None
+        if conditions:
+            last = result[-1]
+            only: Criterion = conditions[0] if len(conditions) == 1 else AnyOf(tuple(conditions), quote)
+            result[-1] = Except(last.concept, last.state, only, quote)
+        return tuple(result)
+
+    def _enumeration(self, start: int, end: int) -> Criterion | None:
+        """"History of X, including but not limited to: A; B; C": the class and every member named."""
+        text = self.context.source[start:end]
+        match = re.search(r",?\s*(?:including but not limited to|including|such as)\s*:\s*", text, re.I)
+        if match is None or ";" not in text[match.end() :]:
+            return None
+        head = self._clause(start, start + match.start())
+        members = [self._clause(*span) for span in self._segments(start + match.end(), end)]
+        return AnyOf((head, *members), Quote(text, start, end)) if self.excludes else None
+
+    # --- one clause --------------------------------------------------------------------------------------------------
+
+    def _clause(self, start: int, end: int, *, first: Criterion | None = None) -> Criterion:
+        start, end = self._trim(start, end)
+        text = self.context.source[start:end]
+        quote = Quote(text, start, end)
+        tokens = tokenise(self.context.text, start, end, self.context.phrases)
+        cues = {cue for token in tokens for cue in token.cues}
+        if _PERSON.match(text) and "judgement" in cues:
+            return question(text, quote)
+        if topic := _TOPIC.match(text):
+            node = self._topic(topic, start, end)
+            if node is not None:
+                return node
+        if "consent" in cues and not any(names_of(token, NameKind.CONDITION, NameKind.ANALYTE) for token in tokens):
+            return self._consent(cues, quote)
+        node = self._scan(start, end)
+        if node is not None:
+            return self._turn(node)
+        del first
+        split = self._split(start, end)
+        if split is not None:
+            return split
+        if "judgement" in cues:
+            return question(text, quote)
+        return NotUnderstood(_flat(text), quote)
+
+    def _consent(self, cues: set[str], quote: Quote) -> Criterion:
+        text = _flat(quote.text)
+        consent = GaveConsent(text.rstrip(".;"), quote)
+        return AllOf((consent, question(text, quote)), quote) if "judgement" in cues else consent
+
+    def _scan(self, start: int, end: int) -> Criterion | None:
+        try:
+            return Scanner(self.context, start, end, excludes=self.excludes).read()
+        except UnreadError:
+            return self._repaired(start, end)
+
+    def _repaired(self, start: int, end: int) -> Criterion | None:
+        """A limit that lost its brackets in the middle of a name ("B HBV DNA>1000copy/mL/C virus hepatitis")."""
+        tokens = tokenise(self.context.text, start, end, self.context.phrases)
+        for k, token in enumerate(tokens):
+            named = names_of(token, NameKind.ANALYTE)
+            if not named or k == 0 or k + 3 >= len(tokens) or tokens[k + 1].op is None or tokens[k + 2].quantity is None:
+                continue
+            if tokens[k + 3].stem != "/" or tokens[k - 1].names:
+                continue
+            pair = self._shared_head(tokens[k - 1], tokens[k + 4 :])
+            if pair is None:
+                continue
+            first, second, used = pair
+            bracket = (_punct("(", token), token, tokens[k + 1], tokens[k + 2], _punct(")", tokens[k + 2]))
+            moved = [*tokens[: k - 1], first, *bracket, tokens[k + 3], second, *tokens[k + 4 + used :]]
+            try:
+                node = Scanner(self.context, start, end, excludes=self.excludes, tokens=moved).read()
+            except UnreadError:
+                continue
+            self.context.note(f"“{_flat(self.context.source[token.start : tokens[k + 2].end])}” is read as standing in brackets.")
+            return node
+        return None
+
+    def _shared_head(self, first: Token, rest: list[Token]) -> tuple[Token, Token, int] | None:
+        """"B / C virus hepatitis": both names that the shared head makes."""
+        if not rest or not rest[0].names or not rest[0].words:
+            return None
+        key = (first.stem, *rest[0].words[1:])
+        names = self.context.phrases.names.get(key)
+        if not names:
+            return None
+        made = Token(rest[0].kind, " ".join(key), first.start, first.end, names=names, words=key)
+        return made, rest[0], 1
+
+    def _topic(self, match: re.Match[str], start: int, end: int) -> Criterion | None:
+        topic = tokenise(self.context.text, start, start + match.end(1), self.context.phrases)
+        saved, self.context.topic = self.context.topic, tuple(topic)
+        try:
+            inner = Clauses(self.context, excludes=self.excludes)
+            body_start = start + match.end()
+            segments = self._segments(body_start, end)
+            node = inner._join_segments(segments, Quote(self.context.source[body_start:end], body_start, end)) if len(segments) > 1 else inner._scan_or_split(body_start, end)  # noqa: SLF001
+        finally:
+            self.context.topic = saved
+        if node is None:
+            return None
+        return self._topic_scope(topic, node, Quote(self.context.source[start:end], start, end))
+
+    def _scan_or_split(self, start: int, end: int) -> Criterion | None:
+        node = self._scan(start, end)
+        if node is not None:
+            return self._turn(node)
+        return self._split(start, end)
+
+    def _topic_scope(self, topic: list[Token], node: Criterion, quote: Quote) -> Criterion:
+        """"Stem cell transplantation without total body irradiation: ..." speaks only of those who had it."""
+        at = next((k for k, token in enumerate(topic) if token.stem == "without"), None)
+        if at is None:
+            return node
+        treated = [names_of(token, NameKind.TREATMENT).get(NameKind.TREATMENT) for token in topic[:at]]
+        barred = [names_of(token, NameKind.TREATMENT).get(NameKind.TREATMENT) for token in topic[at:]]
+        had, without = next(filter(None, treated), None), next(filter(None, barred), None)
+        if had is None or without is None:
+            return node
+        words = Quote(self.context.source[topic[0].start : topic[-1].end], topic[0].start, topic[-1].end)
+        other = HadTreatment(without, EVER, quote=words)
+        asked = Judgement(f"{_flat(words.text)}: what applies after it is not said. Is the patient acceptable?", words)
+        return If(HadTreatment(had, EVER, quote=words), AllOf((node, AnyOf((Not(other), asked), words)), quote), None, quote)
+
+    def _split(self, start: int, end: int) -> Criterion | None:
+        """The clause cut in two where the halves read better: at least one half must hold a fact."""
+        text = self.context.source[start:end]
+        quote = Quote(text, start, end)
+        for pattern, relation in _SPLITS:
+            for match in pattern.finditer(text):
+                if text[: match.start()].count("(") != text[: match.start()].count(")"):
+                    continue
+                left = self._scan(start, start + match.start())
+                if left is None:
+                    continue
+                right = self._clause(start + match.end(), end)
+                if relation == "list":
+                    if isinstance(right, NotUnderstood):
+                        continue
+                    relation = "or" if self.excludes else "and"
+                joined = (self._turn(left), right)
+                return AnyOf(joined, quote) if relation == "or" else AllOf(joined, quote)
+        return None
+
+    def _turn(self, node: Criterion) -> Criterion:
+        """A requirement among the exclusions means the requirement: its violation excludes."""
+        if not self.excludes or not _is_requirement(node):
+            return node
+        self.context.note("A requirement among the exclusions: what excludes is that it is not met.")
+        quote = node.quote if hasattr(node, "quote") else None
+        return Not(node, quote)
+
+    # --- text --------------------------------------------------------------------------------------------------------
+
+    def _segments(self, start: int, end: int) -> list[tuple[int, int]]:
+        return self._spans(re.compile(r";\s*"), start, end)
+
+    def _spans(self, pattern: re.Pattern[str], start: int, end: int) -> list[tuple[int, int]]:
+        """Spans between matches of `pattern` that stand outside brackets."""
+        spans: list[tuple[int, int]] = []
+        begin = start
+        text = self.context.source
+        for match in pattern.finditer(text, start, end):
+            inside = text[start : match.start()]
+            if inside.count("(") > inside.count(")"):
+                continue
+            spans.append((begin, match.start()))
+            begin = match.end()
+        spans.append((begin, end))
+        return [self._trim(*span) for span in spans if text[span[0] : span[1]].strip(" .;,:\n")]
+
+    def _trim(self, start: int, end: int) -> tuple[int, int]:
+        text = self.context.source
+        while start < end and text[start] in " \n\t;,":
+            start += 1
+        while end > start and text[end - 1] in " \n\t;,:":
+            end -= 1
+        if text[start:end].endswith("."):
+            end -= 1
+        return start, end
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split()).strip(" ;,")
+
+
+def _punct(sign: str, near: Token) -> Token:
+    from app.reader.tokens import Tok  # noqa: PLC0415 - a value, not a type
+
+    return Token(Tok.PUNCT, sign, near.start, near.start)
+
+
+def _is_requirement(node: Criterion) -> bool:
+    if isinstance(node, Elapsed):
+        return True
+    if isinstance(node, If):
+        return _is_requirement(node.then)
+    return isinstance(node, AllOf) and bool(node.parts) and all(_is_requirement(part) for part in node.parts)
+
+
+def _is_turned(node: Criterion) -> bool:
+    return isinstance(node, Not) and _is_requirement(node.part)
+
+
+__all__ = ["Clauses", "HadVaccine"]

@@ -1,0 +1,77 @@
+"""What every clause of one registration shares while it is read: text, names, notes, the disease under study."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from app.criteria.time import Duration, TimeUnit
+from app.reader.drafts import Draft
+from app.reader.tokens import NameKind, Phrases, Token, names_of
+
+if TYPE_CHECKING:
+    from app.knowledge.catalogue import Catalogue
+
+# A bracket that only abbreviates the words before it, or points to an appendix, says nothing of its own.
+_ABBREVIATION = re.compile(r"\(\s*(?=[^)]*[A-Z][^)]*[A-Z0-9])[A-Za-z0-9]{1,8}(?:-[A-Za-z0-9]{1,6})?\s*\)|\(\s*(?:see )?appendix\s*\w*\s*\)", re.IGNORECASE)
+_LOWER_RUN = re.compile(r"[a-z]{3,}")
+_DAMAGED = re.compile(r"[×xX]\s*10(\d{1,2})(?=\s*/)")
+
+
+@dataclass(slots=True)
+class Context:
+    """`source` is quoted, `text` (same offsets, abbreviations blanked) is read."""
+
+    source: str
+    text: str
+    catalogue: Catalogue
+    phrases: Phrases
+    study_disease: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
+    topic: tuple[Token, ...] = ()
+
+    def note(self, text: str) -> None:
+        """Say once, on the criterion being read, what was repaired or decided."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def one(self, unit: str) -> Duration:
+        """"the past year" is one year."""
+        return Duration(Decimal(1), TimeUnit(unit))
+
+    def comparable(self, unit: str, analyte: str) -> bool:
+        """A limit in `unit` can be compared with values of the analyte."""
+        entry = self.catalogue.analytes[analyte]
+        if "{copies}" in unit or "{copy}" in unit:
+            return "[IU]" in entry.unit or "{copies}" in entry.unit
+        return self.catalogue.units.comparable(unit, entry.unit, molar_mass=entry.molar_mass, charge=entry.charge, enzyme=entry.enzyme)
+
+    def topic_drafts(self) -> list[Draft]:
+        """The things a line's topic names ("Experimental drugs or anti-cancer therapies other than chemotherapy: ...")."""
+        drafts: list[Draft] = []
+        for token in self.topic:
+            named = names_of(token, NameKind.TREATMENT)
+            if named:
+                drafts.append(Draft(NameKind.TREATMENT, named[NameKind.TREATMENT], token.start, token.end))
+        return drafts
+
+
+def blank_abbreviations(text: str) -> str:
+    """`text` with abbreviating brackets turned into spaces of the same length."""
+
+    def blank(match: re.Match[str]) -> str:
+        inner = match[0]
+        if "appendix" not in inner.lower() and _LOWER_RUN.search(inner):
+            return inner
+        return " " * len(inner)
+
+    return _ABBREVIATION.sub(blank, text)
+
+
+def damage(text: str) -> list[str]:
+    """Notes on repairs that the lexer makes in `text`."""
+    return [
+        f"“{match[0].strip()}” has lost its superscript: read as × 10^{match[1]}." for match in _DAMAGED.finditer(text)
+    ]

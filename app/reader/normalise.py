@@ -1,0 +1,56 @@
+"""Typographic repair that keeps every offset: one character in, one character out."""
+
+from __future__ import annotations
+
+import re
+
+_SAME_LENGTH = str.maketrans(
+    {
+        "＜": "<",
+        "＞": ">",
+        "≤": "≤",
+        "≦": "≤",
+        "⩽": "≤",
+        "≧": "≥",
+        "⩾": "≥",
+        "＝": "=",
+        "–": "-",
+        "—": "-",
+        "‐": "-",
+        "‑": "-",
+        "−": "-",
+        "－": "-",
+        "\u00a0": " ",
+        "\u2009": " ",
+        "\u202f": " ",
+        "\u3000": " ",
+        "\ufeff": " ",
+        "\u200b": " ",
+        "（": "(",
+        "）": ")",
+        "，": ",",
+        "；": ";",
+        "：": ":",
+        "。": ".",
+        "、": ",",
+        "％": "%",
+        "／": "/",
+        "＋": "+",
+        "’": "'",
+        "‘": "'",
+        "“": '"',
+        "”": '"',
+        "μ": "µ",
+        "✕": "×",
+        "∙": "·",
+        "\t": " ",
+        "\r": " ",
+    }
+)
+# Markdown escapes: the backslash becomes a space, so that "\>10" keeps its length.
+_ESCAPE = re.compile(r"\\(?=[<>*_\[\]()#+\-.!~^&=|{}`\\])")
+
+
+def normalise(text: str) -> str:
+    """`text` with full-width and typographic signs made plain; same length, so spans need no map."""
+    return _ESCAPE.sub(" ", text.translate(_SAME_LENGTH))

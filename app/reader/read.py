@@ -1,0 +1,259 @@
+"""The front door of the reader: a registration in any of its forms → its criteria."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from app.criteria.nodes import (
+    AgeBound,
+    AgeIs,
+    AllOf,
+    AnyOf,
+    Criterion,
+    HasCondition,
+    If,
+    Judgement,
+    Not,
+    NotUnderstood,
+    Op,
+    Preference,
+    Quote,
+    Sex,
+    SexIs,
+    children,
+)
+from app.criteria.time import Duration, TimeUnit
+from app.reader.clauses import Clauses
+from app.reader.context import Context, blank_abbreviations, damage
+from app.reader.items import Item, split_items
+from app.reader.layout import Page, read_page
+from app.reader.normalise import normalise
+from app.reader.registration import Kind, ReadCriterion, Reading, Registration, StructuredBounds
+from app.reader.tokens import NameKind, names_of, phrases_of, tokenise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from app.knowledge.catalogue import Catalogue
+
+_ANY_CUE = re.compile(r"\b(?:any|one or more|at least one|either)\b[^.]*\b(?:following|these|below|criteria|conditions)\b", re.I)
+_ALL_CUE = re.compile(r"\b(?:all of|must meet|meet the following|the following (?:requirements|conditions)|following)\b", re.I)
+
+
+def read_registration(text: str, catalogue: Catalogue) -> Registration:
+    """A registry page as copied, in any layout; `text` is kept and the spans point into it."""
+    page = read_page(normalise(text))
+    criteria, notes = _read_items(text, page.items, page.bounds, (*page.conditions, page.title), catalogue)
+    return Registration(
+        id=page.id,
+        title=page.title,
+        status=page.status,
+        phase=page.phase,
+        conditions=tuple(page.conditions),
+        text=text,
+        criteria=criteria,
+        sponsor=page.sponsor,
+        bounds=page.bounds,
+        notes=notes,
+    )
+
+
+def read_criteria_text(text: str, catalogue: Catalogue) -> tuple[ReadCriterion, ...]:
+    """Criteria with or without the rest of the page."""
+    return read_registration(text, catalogue).criteria
+
+
+def read_study(study: dict[str, Any], catalogue: Catalogue) -> Registration:
+    """A ClinicalTrials.gov API v2 study (`protocolSection` ...). Spans point into `eligibilityCriteria`."""
+    protocol = _dict(study.get("protocolSection"))
+    identification = _dict(protocol.get("identificationModule"))
+    eligibility = _dict(protocol.get("eligibilityModule"))
+    design = _dict(protocol.get("designModule"))
+    text = str(eligibility.get("eligibilityCriteria") or "")
+    title = str(identification.get("briefTitle") or identification.get("officialTitle") or "Untitled trial")
+    conditions = tuple(str(each) for each in _list(_dict(protocol.get("conditionsModule")).get("conditions")))
+    volunteers = eligibility.get("healthyVolunteers")
+    bounds = StructuredBounds(
+        str(eligibility.get("minimumAge") or ""),
+        str(eligibility.get("maximumAge") or ""),
+        str(eligibility.get("sex") or ""),
+        "" if volunteers is None else "Yes" if volunteers is True else "No" if volunteers is False else str(volunteers),
+    )
+    items = split_items(normalise(text), 0, len(text), None)
+    criteria, notes = _read_items(text, items, bounds, (*conditions, title), catalogue)
+    return Registration(
+        id=str(identification["nctId"]) if identification.get("nctId") else None,
+        title=title,
+        status=str(_dict(protocol.get("statusModule")).get("overallStatus") or "unknown").lower().replace("_", "-"),
+        phase="/".join(str(phase).upper().replace("EARLY_PHASE", "early 1").replace("PHASE", "") for phase in _list(design.get("phases")) if phase != "NA"),
+        conditions=conditions,
+        text=text,
+        criteria=criteria,
+        sponsor=str(_dict(_dict(protocol.get("sponsorCollaboratorsModule")).get("leadSponsor")).get("name") or ""),
+        bounds=bounds,
+        notes=notes,
+    )
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _read_items(
+    text: str, items: list[Item], bounds: StructuredBounds, about: tuple[str, ...], catalogue: Catalogue
+) -> tuple[tuple[ReadCriterion, ...], tuple[str, ...]]:
+    plain = normalise(text)
+    context = Context(source=plain, text=blank_abbreviations(plain), catalogue=catalogue, phrases=phrases_of(catalogue))
+    context.study_disease = _diseases_in(about, context)
+    inclusions = [item for item in items if item.kind is Kind.INCLUSION]
+    exclusions = [item for item in items if item.kind is Kind.EXCLUSION]
+    read = [_criterion(item, f"I{n}", context, text) for n, item in enumerate(inclusions, 1)]
+    accepted = _accepted(read, catalogue)
+    context.study_disease = accepted or context.study_disease or ("malignant-neoplasm",)
+    structured = _structured(bounds, read)
+    read.extend(_criterion(item, f"E{n}", context, text) for n, item in enumerate(exclusions, 1))
+    return (*structured, *read), ()
+
+
+def _criterion(item: Item, identifier: str, context: Context, source: str) -> ReadCriterion:
+    context.notes = []
+    for each in damage(context.source[item.start : item.stop]):
+        context.note(each)
+    node = _item(item, context)
+    reading = reading_of(node)
+    return ReadCriterion(
+        id=identifier,
+        kind=item.kind,
+        number=item.number,
+        text=source[item.start : item.stop],
+        span=(item.start, item.stop),
+        reading=reading,
+        expression=node,
+        notes=tuple(context.notes),
+    )
+
+
+def _item(item: Item, context: Context) -> Criterion:
+    excludes = item.kind is Kind.EXCLUSION
+    clauses = Clauses(context, excludes=excludes)
+    if not item.children:
+        return clauses.read(item.start, item.end)
+    own = context.source[item.start : item.end]
+    parts = [_item(child, context) for child in item.children]
+    quote = Quote(context.source[item.start : item.stop], item.start, item.stop)
+    announces = own.rstrip().endswith(":")
+    any_of = bool(_ANY_CUE.search(own)) or (excludes and not _ALL_CUE.search(own))
+    if not announces:
+        # A sentence of its own with a list under it: both count.
+        parts.insert(0, clauses.read(item.start, item.end))
+    return (AnyOf if any_of else AllOf)(tuple(parts), quote) if len(parts) > 1 else parts[0]
+
+
+def reading_of(node: Criterion) -> Reading:
+    """How far a node is computable: by the kinds of leaves it has."""
+    leaves = list(_leaves(node))
+    if all(isinstance(leaf, Preference) for leaf in leaves):
+        return Reading.NOTE
+    people = [leaf for leaf in leaves if isinstance(leaf, Judgement | NotUnderstood)]
+    if not people:
+        return Reading.COMPUTABLE
+    if len(people) < len(leaves):
+        return Reading.PARTIAL
+    return Reading.UNREAD if any(isinstance(leaf, NotUnderstood) for leaf in people) else Reading.JUDGEMENT
+
+
+def _leaves(node: Criterion) -> Iterable[Criterion]:
+    inner = children(node)
+    if not inner:
+        yield node
+    for each in inner:
+        yield from _leaves(each)
+
+
+def _diseases_in(about: tuple[str, ...], context: Context) -> tuple[str, ...]:
+    """Malignancies that the trial's conditions and title name."""
+    found: list[str] = []
+    for text in about:
+        for token in tokenise(text, 0, len(text), context.phrases):
+            concept = names_of(token, NameKind.CONDITION).get(NameKind.CONDITION)
+            if concept and _is_primary(concept, context.catalogue) and concept not in found:
+                found.append(concept)
+    return tuple(found)
+
+
+def _is_primary(concept: str, catalogue: Catalogue) -> bool:
+    entry = catalogue.concepts[concept]
+    return entry.malignancy and not entry.metastasis
+
+
+def _accepted(read: list[ReadCriterion], catalogue: Catalogue) -> tuple[str, ...]:
+    """Malignancies that the inclusion criteria ask for."""
+    found: list[str] = []
+    for criterion in read:
+        for leaf in _required(criterion.expression):
+            if isinstance(leaf, HasCondition) and _is_primary(leaf.concept, catalogue) and leaf.concept not in found:
+                found.append(leaf.concept)
+    return tuple(found)
+
+
+def _required(node: Criterion) -> Iterable[Criterion]:
+    if isinstance(node, Not | If):
+        return
+    inner = children(node)
+    if not inner:
+        yield node
+    for each in inner:
+        yield from _required(each)
+
+
+_AGE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(year|month|week|day|hour)s?\b", re.I)
+
+
+def _structured(bounds: StructuredBounds, read: list[ReadCriterion]) -> list[ReadCriterion]:
+    """Criteria from the registration's fields, where its text does not say the same or stricter."""
+    result: list[ReadCriterion] = []
+    ages = [AgeBound(op, age) for op, text in ((Op.GE, bounds.minimum_age), (Op.LE, bounds.maximum_age)) if (age := _age(text))]
+    said = [leaf for criterion in read for leaf in _required(criterion.expression)]
+    missing = tuple(bound for bound in ages if not any(isinstance(leaf, AgeIs) and _covers(leaf, bound) for leaf in said))
+    if missing:
+        words = "; ".join(f"{'Minimum' if bound.op is Op.GE else 'Maximum'} age: {bound.age.words()}" for bound in missing)
+        result.append(_made("age", words, AgeIs(missing)))
+    sex = bounds.sex.strip().lower()
+    if sex in {"female", "male"} and not any(isinstance(leaf, SexIs) for leaf in said):
+        result.append(_made("sex", f"Sex: {sex}", SexIs(Sex(sex))))
+    if bounds.healthy_volunteers.strip().lower() == "no" and not any(isinstance(leaf, HasCondition) for leaf in said):
+        asked = Judgement("Is the patient somebody with the condition under study (no healthy volunteer)?")
+        result.append(_made("volunteers", "Accepts healthy volunteers: no", asked))
+    return result
+
+
+def _made(identifier: str, text: str, node: Criterion) -> ReadCriterion:
+    return ReadCriterion(
+        identifier, Kind.INCLUSION, "", text, (0, 0), reading_of(node), node, ("From the registration's own fields.",)
+    )
+
+
+def _age(text: str) -> Duration | None:
+    match = _AGE.match(text)
+    return Duration(Decimal(match[1]), TimeUnit(match[2].lower())) if match else None
+
+
+def _covers(leaf: AgeIs, bound: AgeBound) -> bool:
+    """The text's own age bound is the same as, or stricter than, the field's."""
+    for own in leaf.bounds:
+        if own.age.unit is not bound.age.unit:
+            continue
+        if bound.op is Op.GE and own.op in {Op.GE, Op.GT} and own.age.count >= bound.age.count:
+            return True
+        if bound.op is Op.LE and own.op in {Op.LE, Op.LT} and own.age.count <= bound.age.count:
+            return True
+    return False
+
+
+__all__ = ["Page", "read_criteria_text", "read_registration", "read_study", "reading_of"]

@@ -1,0 +1,24 @@
+"""Adding an exception to every treatment or vaccine of an expression that was read before it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from app.criteria.nodes import AllOf, AnyOf, HadTreatment, HadVaccine
+
+if TYPE_CHECKING:
+    from app.criteria.nodes import Criterion, Except
+
+
+def rewrite_treatments(node: Criterion, exceptions: tuple[Except, ...]) -> Criterion | None:
+    """The node with the exceptions on its treatments and vaccines; None where it has none."""
+    if isinstance(node, HadTreatment | HadVaccine):
+        return replace(node, excluding=(*node.excluding, *exceptions))
+    if isinstance(node, AllOf | AnyOf):
+        parts = [rewrite_treatments(part, exceptions) for part in node.parts]
+        if all(part is None for part in parts):
+            return None
+        kept = tuple(new if new is not None else old for new, old in zip(parts, node.parts, strict=True))
+        return replace(node, parts=kept)
+    return None
