@@ -130,7 +130,7 @@ def after(day: date, duration: Duration) -> date:
         year, month = divmod(day.year * _MONTHS_A_YEAR + day.month - 1 + months, _MONTHS_A_YEAR)
         if day.day <= monthrange(year, month + 1)[1]:
             return date(year, month + 1, day.day)
-        # The later month is too short, so it has at most 30 days, is not December, and the next one is in the same year.
+        # The later month is too short, so it is not December, and the next one is in the same year.
         return date(year, month + 2, 1)
     except (OverflowError, ValueError) as error:
         msg = f"{duration.words()} after {day} lies past the end of the calendar."

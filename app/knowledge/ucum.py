@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from app.errors import EligoError
 from app.knowledge.unit_spellings import Spellings
@@ -43,7 +43,7 @@ class UnitError(EligoError):
         self.what = what
 
 
-class NotComparable(UnitError):
+class NotComparable(UnitError):  # noqa: N818 - it names the answer, which is no fault
     """Two units of which neither can be expressed in the other; `reason` is a clause a person can read."""
 
     def __init__(self, source: str, target: str, reason: str) -> None:
@@ -61,8 +61,8 @@ class Unit:
     """A unit as `factor` times base units.
 
     `dimension` has the exponents of UCUM's seven base units, then of mole and equivalent (`UnitTable.base` names them).
-    `arbitrary` has the arbitrary units in it with their exponents: each is a dimension of its own. `special` is the unit
-    whose scale is not proportional (degrees, logarithms). `marks` are annotations that change what is measured.
+    `arbitrary` has the arbitrary units in it with their exponents: each is a dimension of its own. `special` is the
+    unit whose scale is not proportional (degrees, logarithms). `marks` are annotations that change what is measured.
     `label` is set where the code is nothing but an annotation. `names_amount` tells mol/mol from g/g.
     """
 
@@ -119,7 +119,8 @@ class UnitTable:
         }
         self._metric = {code for code, each in self._definitions.items() if each.get("metric")} | set(ucum["base"])
         self.parse: Callable[[str], Unit] = lru_cache(_CACHE)(self._parse)
-        self._plan: Callable[[str, str, bool], _Plan] = lru_cache(_CACHE)(self._make_plan)
+        self._scale: Callable[[str, str, Fraction | None, int | None, bool], tuple[Fraction, Fraction]]
+        self._scale = lru_cache(_CACHE)(self._find_scale)
         spellings = Spellings(aliases, self._means)
         self._read: Callable[[str], str | None] = lru_cache(_CACHE)(spellings.read)
 
@@ -136,7 +137,7 @@ class UnitTable:
         """
         return self._read(text)
 
-    def convert(
+    def convert(  # noqa: PLR0913 - three optional facts about the analyte, by keyword only
         self,
         value: Fraction,
         source: str,
@@ -152,20 +153,8 @@ class UnitTable:
         that between moles and equivalents, `enzyme` takes IU for U as laboratories write it for enzyme activities.
         Raises UnitError where a code is none, NotComparable where there is no way, or a needed figure is not given.
         """
-        plan = self._plan(source, target, enzyme)
-        result = value if plan.scale == 1 else value * plan.scale
-        if plan.offset:
-            result += plan.offset
-        if plan.equivalents or plan.moles:
-            if plan.equivalents:
-                if not charge:
-                    raise NotComparable(source, target, "equivalents need the charge of the ion")
-                result *= Fraction(abs(charge)) ** plan.equivalents
-            if plan.moles:
-                if molar_mass is None or molar_mass <= 0:
-                    raise NotComparable(source, target, "between mass and moles the molar mass is needed")
-                result /= molar_mass**plan.moles
-        return result
+        scale, offset = self._scale(source, target, molar_mass, charge, enzyme)
+        return value * scale + offset if offset else value if scale == 1 else value * scale
 
     def comparable(
         self,
@@ -235,7 +224,28 @@ class UnitTable:
 
     # --- ways between units -------------------------------------------------------------------------------------
 
-    def _make_plan(self, source: str, target: str, enzyme: bool) -> _Plan:  # noqa: FBT001 - a key of the cache
+    def _find_scale(
+        self,
+        source: str,
+        target: str,
+        molar_mass: Fraction | None,
+        charge: int | None,
+        enzyme: bool,  # noqa: FBT001 - positional because it is part of the key of a cache
+    ) -> tuple[Fraction, Fraction]:
+        """(scale, offset): target value = source value * scale + offset."""
+        plan = self._plan(source, target, enzyme=enzyme)
+        scale = plan.scale
+        if plan.equivalents:
+            if not charge:
+                raise NotComparable(source, target, "equivalents need the charge of the ion")
+            scale *= Fraction(abs(charge)) ** plan.equivalents
+        if plan.moles:
+            if molar_mass is None or molar_mass <= 0:
+                raise NotComparable(source, target, "between mass and moles the molar mass is needed")
+            scale /= molar_mass**plan.moles
+        return scale, plan.offset
+
+    def _plan(self, source: str, target: str, *, enzyme: bool) -> _Plan:
         a, b = self.parse(source), self.parse(target)
         if a.special or b.special:
             return self._special_plan(a, b)
@@ -283,7 +293,7 @@ class UnitTable:
                 continue
             plain = other.label in self._plain_numbers or label in self._plain_numbers
             if other.label is None and (any(other.dimension) or other.factor != 1):
-                raise NotComparable(a.code, b.code, f"{{{label}}} is a plain number and the other is not")
+                raise NotComparable(a.code, b.code, f"{{{label}}} is a plain number and the other is none")
             if other.label is not None and other.label != label and not plain:
                 raise NotComparable(a.code, b.code, "they are numbers of different things")
 
@@ -305,7 +315,7 @@ class UnitTable:
 
 
 def multiply(a: Unit, b: Unit, exponent: int = 1) -> Unit:
-    """a * b^exponent, without regard for special units, which take no part in products."""
+    """Give a * b^exponent, without regard for special units, which take no part in products."""
     kinds = dict(a.arbitrary)
     for kind, power in b.arbitrary:
         kinds[kind] = kinds.get(kind, 0) + power * exponent
@@ -319,6 +329,7 @@ def multiply(a: Unit, b: Unit, exponent: int = 1) -> Unit:
     )
 
 
+_NOT_VISIBLE_ASCII = re.compile(r"[^!-~]")
 # A symbol: the powers of ten, or letters and bracketed names. Digits, signs and dots stand in a symbol only within [].
 _SYMBOL = re.compile(r"10[*^]|(?:[^\[\]{}()./0-9+\-\"=]|\[[^\[\]]*\])+")
 _EXPONENT = re.compile(r"[+-]?[0-9]+")
@@ -341,18 +352,19 @@ class _Parser:
     def unit(self) -> Unit:
         code = self._code
         if len(code) > _MAX_LENGTH:
-            raise UnitError(code, _MAX_LENGTH, f"it is longer than {_MAX_LENGTH} characters")
-        for position, char in enumerate(code):
-            if not "!" <= char <= "~":
-                raise UnitError(code, position, "only visible ASCII characters can stand in a code")
+            self._refuse(f"it is longer than {_MAX_LENGTH} characters")
+        foreign = _NOT_VISIBLE_ASCII.search(code)
+        if foreign is not None:
+            self._at = foreign.start()
+            self._refuse("only visible ASCII characters can stand in a code")
         unit = self._term(first=True)
         if self._at < len(code):
-            raise self._error("an operator is expected here")
+            self._refuse("an operator is expected here")
         label = self._labels[0].lower() if self._labels and len(self._labels) == 1 else None
         return replace(unit, code=code, label=label)
 
     def _term(self, *, first: bool = False) -> Unit:
-        """component (("." | "/") component)*; a leading slash only at the start of a code."""
+        """Read component (("." | "/") component)*; a leading slash only at the start of a code."""
         result: Unit | None = None
         if first and self._peek() == "/":
             result = self._table.number(1)
@@ -373,7 +385,7 @@ class _Parser:
                 continue
             if result.special or component.special:
                 self._at = start
-                raise self._error("a unit with a scale of its own cannot be part of a product")
+                self._refuse("a unit with a scale of its own cannot be part of a product")
             result = multiply(result, component, sign)
 
     def _component(self) -> Unit:
@@ -383,10 +395,10 @@ class _Parser:
             self._depth += 1
             self._labels = None
             if self._depth > _MAX_DEPTH:
-                raise self._error("too many brackets within each other")
+                self._refuse("too many brackets within each other")
             unit = self._term()
             if self._peek() != ")":
-                raise self._error("a closing bracket is missing")
+                self._refuse("a closing bracket is missing")
             self._at += 1
             self._depth -= 1
             return unit
@@ -398,27 +410,27 @@ class _Parser:
             return self._annotated(self._power(symbol.group()))
         number = _NUMBER.match(self._code, self._at)
         if number is None:
-            raise self._error("a unit is expected here")
+            self._refuse("a unit is expected here")
         self._at = number.end()
         value = int(number.group())
         if value == 0:
             self._at = number.start()
-            raise self._error("zero is no unit")
+            self._refuse("zero is no unit")
         return self._annotated(self._table.number(value))
 
     def _power(self, symbol: str) -> Unit:
         atom = self._table.atom(symbol)
         if atom is None:
-            raise self._error(f"there is no unit {symbol!r}")
+            self._refuse(f"there is no unit {symbol!r}")
         self._at += len(symbol)
         found = _EXPONENT.match(self._code, self._at)
         if found is None:
             return atom
         if len(found.group().lstrip("+-")) > _MAX_EXPONENT_DIGITS:
-            raise self._error("the exponent is too large")
+            self._refuse("the exponent is too large")
         exponent = int(found.group())
         if atom.special:
-            raise self._error("a unit with a scale of its own has no powers")
+            self._refuse("a unit with a scale of its own has no powers")
         self._at = found.end()
         return multiply(self._table.number(1), atom, exponent)
 
@@ -426,7 +438,7 @@ class _Parser:
         found = _ANNOTATION.match(self._code, self._at)
         if found is None:
             if self._peek() == "{":
-                raise self._error("a closing brace is missing")
+                self._refuse("a closing brace is missing")
             return unit
         self._at = found.end()
         text = found.group(1)
@@ -437,5 +449,5 @@ class _Parser:
     def _peek(self) -> str:
         return self._code[self._at : self._at + 1]
 
-    def _error(self, what: str) -> UnitError:
-        return UnitError(self._code, self._at, what)
+    def _refuse(self, what: str) -> NoReturn:
+        raise UnitError(self._code, self._at, what)

@@ -11,7 +11,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from app.knowledge.ucum import Unit
 
@@ -19,15 +19,28 @@ _MAX_LENGTH = 80
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _RAISED_POWER_OF_TEN = re.compile(r"(?<![0-9])10([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
-_LOOKALIKES = str.maketrans({"μ": "u", "×": "x", "−": "-", "–": "-", "⁄": "/", "∕": "/", "·": ".", "⋅": ".", "∙": "."})
+_LOOKALIKES = str.maketrans(
+    {
+        "\N{GREEK SMALL LETTER MU}": "u",  # the micro sign has become it by then
+        "\N{MULTIPLICATION SIGN}": "x",
+        "\N{MINUS SIGN}": "-",
+        "\N{EN DASH}": "-",
+        "\N{FRACTION SLASH}": "/",
+        "\N{DIVISION SLASH}": "/",
+        "\N{MIDDLE DOT}": ".",
+        "\N{DOT OPERATOR}": ".",
+        "\N{BULLET OPERATOR}": ".",
+    },
+)
 _PER = re.compile(r"\s+per\s+", re.IGNORECASE)
 _AROUND_SLASH = re.compile(r"\s*/\s*")
 _CARET_EXPONENT = re.compile(r"(?<=[A-Za-z])(?:\^|\*\*)(?=-?[0-9])")
 
-# "x10^9", "10E3", "10e9", "10**6", "10(9)", "10x9", "x10 9", "1e9", "10*3", each with what follows. In a laboratory's unit 10E3
-# is ten to the third, not ten thousand.
+# "x10^9", "10E3", "10e9", "10**6", "10(9)", "10x9", "x10 9", "1e9", "10*3", each with what follows. In a laboratory's
+# unit 10E3 is ten to the third, not ten thousand.
 _POWER_OF_TEN = re.compile(
-    r"(?:[xX*.]\s*)?(?:10(?:\s*(?:\^|\*\*|\*|[eE]|exp|\s)\s*\(?|[xX]|\()|1[eE])\+?(?P<power>-?[0-9]{1,2})\)?(?P<rest>(?:[\s/{].*)?)",
+    r"(?:[xX*.]\s*)?(?:10(?:\s*(?:\^|\*\*|\*|[eE]|exp|\s)\s*\(?|[xX]|\()|1[eE])"
+    r"\+?(?P<power>-?[0-9]{1,2})\)?(?P<rest>(?:[\s/{].*)?)",
 )
 # 108/L is a power of ten that lost its raised digits or a mistake; no laboratory counts in multiples of 108.
 _LOST_POWER = re.compile(r"10[0-9]*[1-9][0-9]*(?![0-9*^])")
@@ -155,7 +168,7 @@ class Spellings:
         return code if code is not None and self._means(code) is not None else None
 
 
-def _folded(pairs: Any) -> dict[str, tuple[str, ...]]:
+def _folded(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for spelling, code in pairs:
         key = spelling.casefold()
