@@ -1,0 +1,107 @@
+"""Every code of the catalogue was read from somewhere: it is in a reference table, or its entry names where it is from."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.knowledge.catalogue import Code, System, bare_code
+from app.knowledge.index import codes_beneath
+from app.knowledge.load import load_catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CODES = Path(os.environ.get("ELIGO_SHARED", Path(__file__).parents[3] / "shared")) / "codes"
+TABLES = {
+    System.SNOMED: ("snomed.tsv", "code", "display"),
+    System.LOINC: ("loinc.tsv", "code", "display"),
+    System.ICD10CM: ("icd10cm.tsv", "code", "display"),
+    System.RXNORM: ("rxnorm.tsv", "rxcui", "display"),
+    System.ATC: ("atc.tsv", "code", "name"),
+    System.CVX: ("cvx.tsv", "code", "display"),
+    System.NCIT: ("ncit.tsv", "code", "display"),
+}
+NO_TABLE = {System.ICD10: "ICD-10", System.INTERPRETATION: "ObservationInterpretation"}
+"""Systems that no table covers: the entry's source has to name the classification."""
+
+pytestmark = pytest.mark.skipif(not CODES.is_dir(), reason=f"the reference tables are not at {CODES}")
+
+
+@lru_cache(maxsize=None)
+def table(system: System) -> dict[str, str]:
+    """The codes of a system with their names; ICD codes bare."""
+    name, code, display = TABLES[system]
+    with (CODES / name).open(encoding="utf-8", newline="") as lines:
+        rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return {key(system, row[code]): row[display] for row in rows}
+
+
+def key(system: System, code: str) -> str:
+    return bare_code(code) if system is System.ICD10CM and "-" not in code else code
+
+
+def all_codes() -> Iterator[tuple[str, str, Code]]:
+    """Entry, its source, and a code of it."""
+    catalogue = load_catalogue()
+    for concept in catalogue.concepts.values():
+        for code in (*concept.codes, *concept.without, *concept.broader, *concept.suggests):
+            yield f"concept {concept.id}", concept.source, code
+    for analyte in catalogue.analytes.values():
+        for code in (*analyte.codes, *analyte.broader):
+            yield f"analyte {analyte.id}", analyte.source, code
+    for scale in catalogue.scales.values():
+        for code in (*scale.codes, *(each for value in scale.values for each in value.codes)):
+            yield f"scale {scale.id}", scale.source, code
+    for side in (catalogue.words.positive, catalogue.words.negative):
+        for code in side:
+            yield "result words", NO_TABLE[System.INTERPRETATION], code
+    for drug in catalogue.drugs.values():
+        yield "drugs.tsv", "", Code(System.RXNORM, drug.rxcui, drug.name)
+    for product in catalogue.products.values():
+        yield "products.tsv", "", Code(System.RXNORM, product.rxcui, "")
+        for ingredient in product.ingredients:
+            yield f"products.tsv {product.rxcui}", "", Code(System.RXNORM, ingredient, "")
+
+
+def is_sourced(code: Code, source: str) -> bool:
+    """In its table; or named in the source: the classification where there is no table, else the code itself."""
+    if code.system in NO_TABLE:
+        return NO_TABLE[code.system] in source.replace("ICD-10-CM", "")
+    known = table(code.system)
+    if key(code.system, code.code) in known or re.search(rf"\b{re.escape(code.code)}\b", source):
+        return True
+    return code.system is System.ICD10CM and len(codes_beneath(code)) > 1  # a block: its categories are in the table
+
+
+def test_every_code_is_in_a_table_or_its_entry_names_its_source() -> None:
+    offenders = [
+        f"{entry}: {code.system} {code.code} {code.display}"
+        for entry, source, code in all_codes()
+        if not is_sourced(code, source)
+    ]
+
+    assert offenders == [], "\n" + "\n".join(offenders)
+
+
+def test_no_code_carries_the_name_of_another() -> None:
+    """A slip in a digit often hits another code: the display must share a word with the table's."""
+    offenders = [
+        f"{entry}: {code.system} {code.code} {code.display!r} is {table(code.system)[key(code.system, code.code)]!r}"
+        for entry, _, code in all_codes()
+        if code.display and code.system in TABLES and key(code.system, code.code) in table(code.system)
+        if not words(code.display) & words(table(code.system)[key(code.system, code.code)])
+    ]
+
+    assert offenders == [], "\n" + "\n".join(offenders)
+
+
+def words(display: str) -> set[str]:
+    """The stems of a name's words: six letters tell `haematological` from `hepatic` and not from `haematology`."""
+    return {each[:6] for each in re.findall(r"[a-z0-9]+", display.lower())}
