@@ -31,6 +31,7 @@ from app.reader.tokens import NameKind, Token, names_of, tokenise
 
 if TYPE_CHECKING:
     from app.reader.context import Context
+    from app.reader.drafts import Draft
 
 _SENTENCE = re.compile(r"(?<=[.。])(?<!e\.g\.)(?<!i\.e\.)(?<!vs\.)(?<!etc\.)\s+(?=[A-Z(-])|(?<=etc\.)\s+(?=[A-Z])")
 _TOPIC = re.compile(r"^([A-Za-z][^:;()]{2,90}?(?:\([^)]*\)[^:;()]*)?):\s+(?=\S)")
@@ -39,6 +40,8 @@ _PERSON = re.compile(
     r"(?:investigators?|researchers?|the investigator|the researcher)\b|(?:subjects|patients|participants)? ?who, in the (?:judg|opinion))",
     re.IGNORECASE,
 )
+_CONSENT = re.compile(r"(?<!from )\b(?:sign\w*|giv\w+|provid\w+|obtain\w*)\b.{0,40}\bconsent", re.IGNORECASE)
+_MORE_THAN_CONSENT = re.compile(r"\band (?:follow|compl|adhere|complete)", re.IGNORECASE)
 _NOTE = re.compile(r"^\W*(?:note|n\.b\.|remark)\s*[:,]\s*", re.IGNORECASE)
 _SPLITS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r",?\s+or\s+(?=who\b)", re.I), "or"),
@@ -117,8 +120,10 @@ class Clauses:
         """"X are allowed", "X is not considered systemic treatment": an exception to what the item has said so far."""
         tokens = tokenise(self.context.text, start, end, self.context.phrases)
         at = next((k for k, token in enumerate(tokens) if "allowed" in token.cues), None)
-        if at is None or not self.excludes:
+        if at is None:
             return False
+        if not self.excludes:
+            return self._widen_question(end, parts)
         quote = Quote(self.context.source[start:end], start, end)
         exceptions = self._allowed(tokens[:at], quote)
         tail = [token for token in tokens[at + 1 :] if token.stem not in {".", ","}]
@@ -133,9 +138,17 @@ class Clauses:
             parts.append(AllOf((extra, HasCondition(concept, CURRENT, "active" if "active" in bare else None, quote=quote)), quote))
             return True
         rewritten = rewrite_treatments(parts[-1], exceptions)
-        if rewritten is None:
+        exempt = Not(NotUnderstood(_flat(quote.text), quote))
+        parts[-1] = rewritten if rewritten is not None else AllOf((parts[-1], exempt), quote)
+        return True
+
+    def _widen_question(self, end: int, parts: list[Criterion]) -> bool:
+        """What a requirement allows belongs to the question that the requirement is."""
+        last = parts[-1]
+        if not isinstance(last, Judgement) or last.quote is None:
             return False
-        parts[-1] = rewritten
+        text = self.context.source[last.quote.start : end]
+        parts[-1] = question(text, Quote(text, last.quote.start, end))
         return True
 
     def _allowed(self, tokens: list[Token], quote: Quote) -> tuple[Except, ...] | None:
@@ -164,7 +177,10 @@ class Clauses:
         if match is None or ";" not in text[match.end() :]:
             return None
         head = self._clause(start, start + match.start())
+        ever = "ever" in {cue for token in tokenise(self.context.text, start, start + match.start(), self.context.phrases) for cue in token.cues}
+        saved, self.context.lead = self.context.lead, EVER if ever else None
         members = [self._clause(*span) for span in self._segments(start + match.end(), end)]
+        self.context.lead = saved
         return AnyOf((head, *members), Quote(text, start, end)) if self.excludes else None
 
     # --- one clause --------------------------------------------------------------------------------------------------
@@ -181,23 +197,35 @@ class Clauses:
             node = self._topic(topic, start, end)
             if node is not None:
                 return node
-        if "consent" in cues and not any(names_of(token, NameKind.CONDITION, NameKind.ANALYTE) for token in tokens):
+        if "consent" in cues and _CONSENT.search(text) and not any(names_of(token, NameKind.CONDITION, NameKind.ANALYTE) for token in tokens):
             return self._consent(cues, quote)
         node = self._scan(start, end)
         if node is not None:
             return self._turn(node)
         del first
-        split = self._split(start, end)
+        split = self._split(start, end) or self._examples_of_a_question(start, end)
         if split is not None:
             return split
         if "judgement" in cues:
             return question(text, quote)
         return NotUnderstood(_flat(text), quote)
 
+    def _examples_of_a_question(self, start: int, end: int) -> Criterion | None:
+        """"Factors that significantly affect X, such as A, B": a named example suffices; for others a person is asked."""
+        text = self.context.source[start:end]
+        match = re.search(r",?\s*\b(?:such as|including|for example)\s+", text, re.IGNORECASE)
+        if match is None or not self.excludes or any(sign in text for sign in "();"):
+            return None
+        named = self._scan(start + match.end(), end)
+        if named is None:
+            return None
+        asked = Quote(text, start, end)
+        return AnyOf((named, question(text, asked)), asked)
+
     def _consent(self, cues: set[str], quote: Quote) -> Criterion:
         text = _flat(quote.text)
         consent = GaveConsent(text.rstrip(".;"), quote)
-        return AllOf((consent, question(text, quote)), quote) if "judgement" in cues else consent
+        return AllOf((consent, question(text, quote)), quote) if "judgement" in cues and _MORE_THAN_CONSENT.search(text) else consent
 
     def _scan(self, start: int, end: int) -> Criterion | None:
         try:
@@ -241,7 +269,7 @@ class Clauses:
 
     def _topic(self, match: re.Match[str], start: int, end: int) -> Criterion | None:
         topic = tokenise(self.context.text, start, start + match.end(1), self.context.phrases)
-        saved, self.context.topic = self.context.topic, tuple(topic)
+        saved, self.context.topic = self.context.topic, self._topic_things(start, start + match.end(1))
         try:
             inner = Clauses(self.context, excludes=self.excludes)
             body_start = start + match.end()
@@ -252,6 +280,15 @@ class Clauses:
         if node is None:
             return None
         return self._topic_scope(topic, node, Quote(self.context.source[start:end], start, end))
+
+    def _topic_things(self, start: int, end: int) -> tuple[Draft, ...]:
+        """What a topic names, with its exceptions, for a body that says only "not used within 28 days"."""
+        scanner = Scanner(self.context, start, end, excludes=True)
+        try:
+            scanner.scan()
+        except UnreadError:
+            return ()
+        return tuple(scanner.drafts)
 
     def _scan_or_split(self, start: int, end: int) -> Criterion | None:
         node = self._scan(start, end)

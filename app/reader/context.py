@@ -8,11 +8,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from app.criteria.time import Duration, TimeUnit
-from app.reader.drafts import Draft
-from app.reader.tokens import NameKind, Phrases, Token, names_of
 
 if TYPE_CHECKING:
+    from app.criteria.nodes import When
     from app.knowledge.catalogue import Catalogue
+    from app.reader.drafts import Draft
+    from app.reader.tokens import Phrases
 
 # A bracket that only abbreviates the words before it, or points to an appendix, says nothing of its own.
 _ABBREVIATION = re.compile(r"\(\s*(?=[^)]*[A-Z][^)]*[A-Z0-9])[A-Za-z0-9]{1,8}(?:-[A-Za-z0-9]{1,6})?\s*\)|\(\s*(?:see )?appendix\s*\w*\s*\)", re.IGNORECASE)
@@ -30,7 +31,9 @@ class Context:
     phrases: Phrases
     study_disease: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
-    topic: tuple[Token, ...] = ()
+    topic: tuple[Draft, ...] = ()
+    last_condition: str = ""
+    lead: When | None = None
 
     def note(self, text: str) -> None:
         """Say once, on the criterion being read, what was repaired or decided."""
@@ -47,15 +50,6 @@ class Context:
         if "{copies}" in unit or "{copy}" in unit:
             return "[IU]" in entry.unit or "{copies}" in entry.unit
         return self.catalogue.units.comparable(unit, entry.unit, molar_mass=entry.molar_mass, charge=entry.charge, enzyme=entry.enzyme)
-
-    def topic_drafts(self) -> list[Draft]:
-        """The things a line's topic names ("Experimental drugs or anti-cancer therapies other than chemotherapy: ...")."""
-        drafts: list[Draft] = []
-        for token in self.topic:
-            named = names_of(token, NameKind.TREATMENT)
-            if named:
-                drafts.append(Draft(NameKind.TREATMENT, named[NameKind.TREATMENT], token.start, token.end))
-        return drafts
 
 
 def blank_abbreviations(text: str) -> str:

@@ -71,7 +71,7 @@ class Draft:
     restricts: list[Criterion] = field(default_factory=list)
     negated: bool = False
     confirm: str | None = None
-    alternatives: list[Criterion] = field(default_factory=list)
+    alternatives: list[Criterion | Draft] = field(default_factory=list)
 
     @property
     def is_result(self) -> bool:
@@ -88,7 +88,15 @@ def make(draft: Draft, text: str, catalogue: Catalogue, study_disease: tuple[str
     if draft.restricts:
         node = AllOf((node, *draft.restricts), quote)
     if draft.alternatives:
-        node = AnyOf((node, *draft.alternatives), quote)
+        made: list[Criterion] = [node]
+        for each in draft.alternatives:
+            if isinstance(each, Draft):
+                if each.when is None and each.lead is None:
+                    each.when, each.lead = draft.when, draft.lead
+                made.append(make(each, text, catalogue, study_disease))
+            else:
+                made.append(each)
+        node = AnyOf(tuple(made), quote)
     return Not(node, quote) if draft.negated else node
 
 

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 def rewrite_treatments(node: Criterion, exceptions: tuple[Except, ...]) -> Criterion | None:
     """The node with the exceptions on its treatments and vaccines; None where it has none."""
     if isinstance(node, HadTreatment | HadVaccine):
-        return replace(node, excluding=(*node.excluding, *exceptions))
+        if any(each.concept == node.concept for each in exceptions):
+            return None
+        return replace(node, excluding=tuple(dict.fromkeys((*node.excluding, *exceptions))))
     if isinstance(node, AllOf | AnyOf):
         parts = [rewrite_treatments(part, exceptions) for part in node.parts]
         if all(part is None for part in parts):

@@ -8,7 +8,7 @@ itself is absent the answer is still certain, and where it is there a person dec
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,7 @@ from app.criteria.nodes import (
     When,
 )
 from app.reader.drafts import Draft, make, question, within
-from app.reader.measures import age_bounds, comparator, limits, read_limit, scale_bounds, skip_fillers, unit_of
+from app.reader.measures import Numbers, age_bounds, comparator, limits, read_limit, scale_bounds, skip_fillers, unit_of
 from app.reader.tokens import NameKind, Tok, Token, names_of, tokenise
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ _ROUTES = {
     "injectable": Route.PARENTERAL,
 }
 _JOINERS = {",": ",", "or": "or", "and": "and", "/": "or", "and/or": "or", ";": "or"}
+_SEVERITY = frozenset({"severe", "serious", "significant", "clinically significant", "major"})
 _FACT_KINDS = (NameKind.CONDITION, NameKind.TREATMENT, NameKind.ALLERGEN, NameKind.VACCINE, NameKind.ANALYTE, NameKind.SCALE)
 
 
@@ -115,10 +116,14 @@ class Scanner:
         self.planned = False
         self.elapsed: tuple[Duration, int | None] | None = None
         self.barrier = 0
-        self.first = start
+        self.shared_from = 0
+        self.last_group = 0
+        self.after_tail = False
+        self.unrecovered: Token | None = None
         self.confirm: str | None = None
         self.applies: Criterion | None = None
         self.extra: list[Criterion] = []
+        self.lead = context.lead
 
     # --- the loop ----------------------------------------------------------------------------------------------------
 
@@ -208,8 +213,8 @@ class Scanner:
                 duration, at = self.context.one(nxt.stem), start + 2
         elif token.duration is not None and self._cue("before", offset=1) and self._anchor_end(start + 1) is not None:
             duration, at = token.duration, start + 1
-        elif token.stem == "disease" and self._words(start, ("disease", "free", "period")):
-            bound = comparator(self.tokens, start + 3)
+        elif (free := self._disease_free(start)) is not None:
+            bound = comparator(self.tokens, free)
             nxt = self.tokens[bound[1]] if bound and bound[1] < len(self.tokens) else None
             if bound and bound[0] is Op.LT and nxt is not None and nxt.duration is not None:
                 self._close_window(When(within(nxt.duration).timing, nxt.duration, closed=False), nxt.end)
@@ -222,20 +227,31 @@ class Scanner:
         self._close_window(within(duration), self.tokens[self.i - 1].end)
         return True
 
-    def _words(self, at: int, words: tuple[str, ...]) -> bool:
-        return tuple(token.stem for token in self.tokens[at : at + len(words)]) == words
+    def _disease_free(self, at: int) -> int | None:
+        """The index after "(with a) disease-free period" at `at`."""
+        while at < len(self.tokens) and self.tokens[at].stem in {"with", "a", "and"}:
+            at += 1
+        words = tuple(token.stem for token in self.tokens[at : at + 3])
+        return at + 3 if words in {("disease", "free", "period"), ("disease", "free", "interval")} else None
 
     def _close_window(self, when: When, end: int) -> None:
-        open_drafts = [draft for draft in self.drafts[self.barrier :] if draft.when is None and draft.elapsed is None]
+        since = self.last_group if self.after_tail and self.barrier == len(self.drafts) else self.barrier
+        open_drafts = [draft for draft in self.drafts[since:] if draft.when is None and draft.elapsed is None]
         if not open_drafts:
             self.lead = when
             return
         for draft in open_drafts:
             draft.when = when
+            draft.restricts = [_in_window(each, when) for each in draft.restricts]
             if isinstance(draft.node, InStudy):
                 draft.node = InStudy(when, draft.node.quote)
         open_drafts[-1].end = end
-        self.barrier = len(self.drafts)
+        self._raise_barrier()
+
+    def _raise_barrier(self) -> None:
+        """What follows no longer speaks of the drafts so far, but for a narrowing of the last group."""
+        if self.barrier != len(self.drafts):
+            self.last_group, self.barrier = self.barrier, len(self.drafts)
 
     def _anchor_end(self, at: int) -> int | None:
         """The index after "before enrollment", "prior to the first dose of the study drug" at `at`."""
@@ -251,7 +267,7 @@ class Scanner:
                 after_of = False
             elif token.stem in {"the", "of", "to", "use", "administration"} or token.stem.startswith("use of"):
                 after_of = True
-            elif not (token.names and after_of and found):
+            elif not (after_of and found and (token.names or token.kind is Tok.WORD)):
                 break
             at += 1
         return at if found else None
@@ -272,6 +288,11 @@ class Scanner:
         if token is None or token.duration is None or at + 1 >= len(self.tokens) or "after" not in self.tokens[at + 1].cues:
             return False
         self.elapsed = (token.duration, None)
+        if self.negative:
+            # "no evidence of A, and at least 56 days after B": the "no" ends here.
+            for draft in self.drafts:
+                draft.negated = True
+            self.negative = False
         self.i = at + 2
         while self._cue("neutral", "ever", "treat-ever") and not (self._at() or token).names:
             self.i += 1
@@ -295,7 +316,7 @@ class Scanner:
         for draft in self.drafts[self.barrier :]:
             draft.elapsed, draft.half_lives = token.duration, half_lives
             draft.end = self.tokens[at - 1].end
-        self.barrier = len(self.drafts)
+        self._raise_barrier()
         self.i = at
         return True
 
@@ -315,6 +336,8 @@ class Scanner:
             rest = rest[1:]
         if not rest:
             return
+        if any(token.stem == ":" for token in rest):
+            raise UnreadError(":")
         targets = [draft for draft in self.drafts if draft.kind in {NameKind.CONDITION, NameKind.TREATMENT, NameKind.VACCINE}]
         routes = {_ROUTES[token.stem] for token in rest if token.stem in _ROUTES}
         if routes and all(target.kind is NameKind.TREATMENT for target in targets) and targets:
@@ -427,7 +450,7 @@ class Scanner:
 
     def _restrict(self, node: Criterion, end: int) -> None:
         """"and" a narrowing condition to every draft since the barrier that has none of its own yet."""
-        for draft in self.drafts[self.barrier :] or self.drafts[-1:]:
+        for draft in self.drafts[self.barrier :] or self.drafts[self.last_group :]:
             draft.restricts.append(node)
             draft.end = max(draft.end, end)
 
@@ -454,13 +477,16 @@ class Scanner:
             return
         first = inner[0]
         last = self.drafts[-1] if self.drafts else None
-        if last is None:
+        if last is None or (self.treat and len(self.joins) == len(self.drafts)):
             self._lead_bracket(inner)
             return
         if "except" in first.cues:
             self._except(inner)
         elif "unless" in first.cues:
             quote = self._quote(inner[1].start, inner[-1].end)
+            self._restrict(Not(question(quote.text, quote), quote), inner[-1].end)
+        elif any("allowed" in token.cues for token in inner):
+            quote = self._quote(inner[0].start, inner[-1].end)
             self._restrict(Not(question(quote.text, quote), quote), inner[-1].end)
         elif "cockcroft-gault" in {cue for token in inner for cue in token.cues}:
             self._formula(last)
@@ -476,7 +502,11 @@ class Scanner:
             self._define(inner)
 
     def _lead_bracket(self, inner: list[Token]) -> None:
-        raise UnreadError(self.text[inner[0].start : inner[-1].end])
+        """"comprehensive treatment (surgery, chemotherapy and/or radiation)": the list is what is meant."""
+        sub = self._sub(inner, excludes=True)
+        sub.treat, sub.treat_current, sub.lead = self.treat, self.treat_current, self.lead
+        node = sub.read()
+        self._add(Draft(None, "list", inner[0].start, inner[-1].end, node=node))
 
     def _formula(self, last: Draft) -> None:
         node = last.node
@@ -503,8 +533,8 @@ class Scanner:
     def _examples(self, inner: list[Token], *, strict: bool) -> None:
         """A list of members: those the head already covers say nothing new, the others are alternatives."""
         last = self.drafts[-1]
-        body = [token for token in inner if not set(token.cues) & {"including", "etc"} and token.stem not in {"."}]
-        while body and body[0].stem == ",":
+        body = [token for token in inner if "etc" not in token.cues and token.stem != "."]
+        while body and (body[0].stem in {",", ":"} or "including" in body[0].cues):
             body = body[1:]
         while body and body[-1].stem in {",", "and", "or"}:
             body = body[:-1]
@@ -518,31 +548,36 @@ class Scanner:
                 body = body[:-1]
             if not body:
                 return
-        node = self._member_list(body, last)
-        if node is not None:
-            last.alternatives.extend(node)
+        members = self._member_list(body, last)
+        if members is not None:
+            if not last.degrees and any(member.degrees or member.defined_by for member in members):
+                # Members that carry thresholds would be pointless if every member of the class counted.
+                last.degrees = ["of the kind listed"]
+            last.alternatives.extend(members if self.excludes or self.negative else [])
             last.end = max(last.end, inner[-1].end)
-        elif strict:
+        elif strict and (self.excludes or self.negative):
             last.alternatives.append(self._question(body))
             last.end = max(last.end, inner[-1].end)
 
-    def _member_list(self, body: list[Token], last: Draft) -> list[Criterion] | None:
+    def _member_list(self, body: list[Token], last: Draft) -> list[Draft] | None:
         """The members of an example list that the head does not cover, None where the list cannot be read."""
         inner = self._sub(body, excludes=True)
-        inner.lead = last.when or last.lead or self.lead
         inner.treat = self.treat
-        inner.confirm = None
         try:
             inner.scan()
         except UnreadError:
             return None
-        members: list[Criterion] = []
+        members: list[Draft] = []
+        closure = self.context.catalogue.index.closure.get(last.id, frozenset())
         for draft in inner.drafts:
-            if draft.kind is last.kind and draft.id in self.context.catalogue.index.closure.get(last.id, frozenset()) and not last.degrees:
+            covered = draft.kind is last.kind and draft.id in closure
+            if covered and not (last.degrees and set(last.degrees) <= _SEVERITY):
                 continue
-            if draft.when is None and draft.lead is None:
-                draft.lead = inner.lead
-            members.append(make(draft, self.text, self.context.catalogue, self.context.study_disease))
+            if self.after_tail and draft.kind is not last.kind:
+                continue
+            if draft.kind is last.kind and not draft.degrees and not set(last.degrees) <= _SEVERITY:
+                draft.degrees, draft.restricts = list(last.degrees), list(last.restricts)
+            members.append(draft)
         return members
 
     def scan(self) -> None:
@@ -603,7 +638,7 @@ class Scanner:
         if last.elapsed is not None and len(rest) == 1 and rest[0].duration is not None:
             last.elapsed_if = (condition, rest[0].duration)
             return True
-        groups = [draft for draft in self.drafts[self.barrier :] if isinstance(draft.node, Measured | If)] or [last]
+        groups = self.drafts[self.shared_from :]
         if not all(isinstance(draft.node, Measured) for draft in groups):
             return False
         if rest and names_of(rest[0], NameKind.ANALYTE):
@@ -614,7 +649,7 @@ class Scanner:
                 return False
             read = limits(rest, 0, unit_of(self.context.catalogue, node.analyte))
             if read is None and (limit := read_limit(rest, 0, "")) is not None:
-                read = type("N", (), {"bounds": (Bound(node.bounds[0].op, limit[0]),), "stop": limit[1]})()  # type: ignore[assignment]
+                read = Numbers((Bound(node.bounds[0].op, limit[0]),), limit[1])
             if read is None or read.stop != len(rest):
                 return False
             inner_quote = self._quote(inner[0].start, inner[-1].end)
@@ -707,15 +742,17 @@ class Scanner:
         if compared:
             at = compared[1]
         value_at = at
-        if at >= len(tokens) or not (tokens[at].kind is Tok.ROMAN or tokens[at].kind is Tok.NUMBER):
+        plus = at < len(tokens) and set(tokens[at].stem) == {"+"}
+        if at >= len(tokens) or not (plus or tokens[at].kind is Tok.ROMAN or tokens[at].kind is Tok.NUMBER):
             return False
         at += 1
         if at + 1 < len(tokens) and tokens[at].stem == "-" and tokens[at + 1].kind in {Tok.ROMAN, Tok.NUMBER}:
             at += 2
         if not step:
-            if at >= len(tokens) or tokens[at].stem not in {"grade", "class"}:
+            direct = at < len(tokens) and bool(names_of(tokens[at], NameKind.SCALE)) and (plus or compared is not None)
+            if at >= len(tokens) or not (direct or tokens[at].stem in {"grade", "class"}):
                 return False
-            at += 1
+            at += 0 if direct else 1
         at = skip_fillers(tokens, at)
         if at >= len(tokens) or not tokens[at].names:
             return False
@@ -787,6 +824,8 @@ class Scanner:
             draft.lead = CURRENT
         if self.elapsed is not None and kind in {NameKind.TREATMENT, NameKind.CONDITION}:
             draft.elapsed, draft.half_lives = self.elapsed
+        if kind is NameKind.CONDITION:
+            self.context.last_condition = concept
         if self.confirm and kind is NameKind.CONDITION:
             draft.confirm, self.confirm = self.confirm, None
         if pre.graded:
@@ -911,6 +950,7 @@ class Scanner:
         circumstance = None
         if stop < len(self.tokens) and "room-air" in self.tokens[stop].cues:
             circumstance, stop, end = "room-air", stop + 1, self.tokens[stop].end
+        self.shared_from = len(self.drafts)
         for k, (name, each) in enumerate(names):
             quote = self._quote(name.start if k else token.start, end)
             node = Measured(each, self._bounds(each, read.bounds), circumstance=circumstance, quote=quote)
@@ -952,8 +992,11 @@ class Scanner:
         draft = Draft(NameKind.ANALYTE, analyte, token.start, end, outcome=outcome)
         self._add(draft)
         self.i = at
-        if self._at() is not None and self.tokens[self.i].stem == "or":
+        nxt = self._at()
+        if nxt is not None and nxt.stem in {"or", "or above"}:
             read = limits(self.tokens, self.i + 1, "")
+            if nxt.stem == "or above" and (above := read_limit(self.tokens, self.i + 1, "")) is not None:
+                read = Numbers((Bound(Op.GT, above[0]),), above[1])
             if read is not None and outcome is Outcome.POSITIVE:
                 stop_end = self.tokens[read.stop - 1].end
                 quote = self._quote(token.start, stop_end)
@@ -1054,10 +1097,15 @@ class Scanner:
         """"including A, B or C" to the end of the clause."""
         if not self._cue("including") or not self.drafts:
             return False
-        rest = self.tokens[self.i :]
-        self.i = len(self.tokens)
+        stop = next((k for k in range(self.i + 1, len(self.tokens)) if self._window_at(k)), len(self.tokens))
+        rest = self.tokens[self.i : stop]
+        self.i = stop
         self._examples(rest, strict=rest[0].stem.startswith("includ"))
         return True
+
+    def _window_at(self, k: int) -> bool:
+        following = self.tokens[k + 1] if k + 1 < len(self.tokens) else None
+        return self.tokens[k - 1].stem == "," and "within" in self.tokens[k].cues and following is not None and following.duration is not None
 
     def _mods(self) -> bool:
         token = self.tokens[self.i]
@@ -1069,12 +1117,16 @@ class Scanner:
             self.lead = EVER
         elif "suspected" in cues:
             self.suspected = True
+            if token.stem.startswith("known"):
+                self.pre.degrees = [degree for degree in self.pre.degrees if degree != "active"]
         elif "histology" in cues:
             self._confirmed("histology")
         elif "imaging" in cues and self.drafts:
             self.drafts[-1].confirm = "imaging"
         elif "failed-lines" in cues:
             return self._failed_lines(token)
+        elif "unrecovered" in cues:
+            self.unrecovered = token
         elif "allergy" in cues:
             self.allergy = True
         elif "planned" in cues:
@@ -1099,6 +1151,9 @@ class Scanner:
             if self._cue("restrict", offset=1):
                 self.i += 1
             self.joins.append("and")
+        elif "remission" in cues and not self.drafts and self.context.last_condition:
+            node = HasCondition(self.context.last_condition, CURRENT, "in remission", quote=self._quote(token.start, token.end))
+            self._add(Draft(None, "remission", token.start, token.end, node=node))
         elif cues & {"palliative", "curative"}:
             self.pre.intent = "palliative" if "palliative" in cues else "curative"
         elif "neg" in cues:
@@ -1157,7 +1212,7 @@ class Scanner:
         if token.stem.startswith(("did not receive", "has not received", "have not received", "not received", "not used")):
             self.treat, self.treat_current = True, False
             if token.stem.startswith("not used") and not self.drafts and self.context.topic:
-                self.drafts.extend(self.context.topic_drafts())
+                self.drafts.extend(replace(draft) for draft in self.context.topic)
                 self.joins.extend(["or"] * (len(self.drafts) - 1))
         if token.stem == "no history of":
             self.lead = EVER
@@ -1203,9 +1258,24 @@ class Scanner:
             last.defined_by = node
             last.end = tail[-1].end
         else:
+            if tail[0].stem.startswith("and "):
+                self._ambiguous_or(tail)
+                self.barrier = self.last_group = 0
             self._restrict(node, tail[-1].end)
-        self.barrier = len(self.drafts)
+        self.after_tail = True
+        self._raise_barrier()
         return True
+
+    def _ambiguous_or(self, tail: list[Token]) -> None:
+        """"A and inability to quit or with B": whether B counts without A is not said, so each of them is for a person."""
+        at = next((k for k, token in enumerate(tail) if token.stem == "or"), None)
+        if at is None:
+            return
+        for token in tail[at:]:
+            named = names_of(token, NameKind.CONDITION)
+            if named:
+                self.drafts.append(Draft(NameKind.CONDITION, named[NameKind.CONDITION], token.start, token.end, lead=self.lead))
+                self.joins.append("or")
 
     def _tail_end(self, at: int) -> int:
         """The tail runs to the end of the clause, or to a joiner that starts another thing of the same list."""
@@ -1213,9 +1283,11 @@ class Scanner:
         while at < len(self.tokens):
             token = self.tokens[at]
             depth += {"(": 1, ")": -1}.get(token.stem, 0)
-            if depth == 0 and token.stem in {"or", ";"} and self._starts_anew(at + 1):
+            if depth == 0 and (token.stem == ";" or token.stem == "or" and self._starts_anew(at + 1)):
                 return at
-            if depth == 0 and {"new-group", "within", "including"} & set(token.cues) and "with" != self.tokens[self.i].stem:
+            if depth == 0 and {"new-group", "within"} & set(token.cues) and self.tokens[self.i].stem != "with":
+                return at
+            if depth == 1 and token.stem == "(" and at + 1 < len(self.tokens) and "including" in self.tokens[at + 1].cues:
                 return at
             at += 1
         return at
@@ -1236,13 +1308,17 @@ class Scanner:
             routes = (Route.INTRAVENOUS,) if any("venous" in token.stem or token.stem.startswith("iv") for token in tail) else ()
             given = HadTreatment("systemic-antimicrobial", CURRENT, routes=routes, quote=quote)
             return AnyOf((given, question(quote.text, quote)), quote)
-        if tail[0].stem in {"with", "that", "which", "who", "that results in", "resulting in", "and causing"} or "neutral" in tail[0].cues:
+        if tail[0].stem in {"with", "that", "which", "who", "that result in", "resulting in"} or "neutral" in tail[0].cues:
             body = tail[1:]
             while body and (body[0].stem in {"result", "in"} or set(body[0].cues) == {"neutral"}):
                 body = body[1:]
             node = self._try(body, excludes=True)
             if node is not None:
                 return node
+            if tail[0].stem == "who":
+                raise UnreadError("who")
+        if {"requiring", "restrict"} & set(tail[0].cues) and not any(token.names or token.number is not None for token in tail):
+            return question(quote.text, quote)
         return self._question(plain if plain else tail)
 
     def _neutral(self) -> bool:
@@ -1256,6 +1332,10 @@ class Scanner:
 
     def _assemble(self) -> Criterion:
         self._share_degrees()
+        if self.unrecovered is not None:
+            words = self._quote(self.unrecovered.start, self.end)
+            for draft in self.drafts:
+                draft.restricts.append(question(words.text, words))
         parts = [make(draft, self.text, self.context.catalogue, self.context.study_disease) for draft in self.drafts]
         parts.extend(self.extra)
         quote = self._quote(self.start, self.end)
@@ -1289,10 +1369,17 @@ class Scanner:
 
     def _share_degrees(self) -> None:
         """"severe arrhythmia or conduction abnormality": a degree that only the first of a list carries is shared."""
-        conditions = [draft for draft in self.drafts if draft.kind is NameKind.CONDITION]
-        if len(conditions) > 1 and conditions[0].degrees and not any(draft.degrees for draft in conditions[1:]):
-            for draft in conditions[1:]:
-                draft.degrees = list(conditions[0].degrees)
+        first, *others = self.drafts
+        if first.kind is not NameKind.CONDITION or not first.degrees or any(draft.degrees for draft in others):
+            return
+        for draft in others:
+            if draft.kind is NameKind.CONDITION and draft.outcome is None:
+                draft.degrees = list(first.degrees)
+
+
+def _in_window(node: Criterion, when: When) -> Criterion:
+    """A treatment that narrows a fact is asked for in the fact's own window."""
+    return replace(node, when=when) if isinstance(node, HadTreatment) else node
 
 
 def _complementary(first: AgeIs, second: AgeIs) -> bool:

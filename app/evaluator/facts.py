@@ -1,0 +1,351 @@
+"""What the evaluator may know of a patient: typed facts, and the Chart that hands them out.
+
+`app/fhir` builds these from raw FHIR and is the only place that does. The evaluator never sees JSON. Dates are
+`DateSpan`s (partial dates are intervals). Everything is frozen; a chart answers the same question the same way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum, StrEnum
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from app.criteria.time import DateSpan
+    from app.knowledge.catalogue import Family
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """One coding: `system` is the catalogue's short name where known ("snomed"), else the URI as sent; "" where none."""
+
+    system: str
+    uri: str
+    code: str
+    display: str
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A CodeableConcept: its codings (synonyms; any may match) and its text."""
+
+    codings: tuple[Coding, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a fact stands: `reference` is "Observation/123", or the fullUrl where the resource has no id."""
+
+    reference: str
+    type: str
+
+
+class Certainty(Enum):
+    """Condition and allergy verificationStatus, as far as it decides."""
+
+    CONFIRMED = "confirmed"  # or absent
+    SUSPECTED = "suspected"  # provisional, differential, unconfirmed
+    REFUTED = "refuted"
+
+
+class Activity(StrEnum):
+    """Condition.clinicalStatus: active covers active, recurrence, relapse, and absent without a past abatement."""
+
+    ACTIVE = "active"
+    REMISSION = "remission"
+    RESOLVED = "resolved"  # resolved, or abated while the status is absent
+    INACTIVE = "inactive"
+    UNKNOWN = "unknown"  # R5 "unknown", or a code that is none of these
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionFact:
+    """A Condition that counts (not entered in error, about this patient)."""
+
+    source: Source
+    code: Coded
+    certainty: Certainty
+    activity: Activity
+    onset: DateSpan | None
+    abatement: DateSpan | None
+    recorded: DateSpan | None
+    severity: Coded
+    stages: tuple[Coded, ...]
+    sites: tuple[Coded, ...]
+    due_to: tuple[Coded, ...]
+    due_to_references: tuple[str, ...]
+    has_evidence: bool
+    evidence_codes: tuple[Coded, ...]
+    evidence_references: tuple[str, ...]
+
+
+class Standing(Enum):
+    """What a treatment record says happened."""
+
+    HAPPENED = "happened"
+    AGAINST = "against"  # not-done, not-taken, doNotPerform, stopped before start
+    PLANNED = "planned"  # ServiceRequest, Appointment, preparation
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A dose amount: number and UCUM code or the unit as written."""
+
+    value: Decimal
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dosing:
+    """One dosage instruction. `per_day` is how often a day (exact), None where the timing does not say.
+
+    `max_per_day` is maxDosePerPeriod per day. `strength_note` keeps dosage.text for people.
+    """
+
+    amount: Amount | None
+    amount_high: Amount | None
+    per_day: Decimal | None
+    max_per_day: Amount | None
+    as_needed: bool
+    start: DateSpan | None
+    end: DateSpan | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TreatmentFact:
+    """A drug exposure, procedure or planned event that counts.
+
+    It runs from `start` to `end`; `ongoing` means it runs until asOf (active without an end). `end is None and not
+    ongoing` means the end is not known: it certainly ran on its first day and may have run since. `moment` marks what
+    happens on one day (Administration with a dateTime, Procedure with a dateTime).
+    """
+
+    source: Source
+    family: Family
+    code: Coded
+    ingredients: tuple[Coded, ...]
+    standing: Standing
+    start: DateSpan | None
+    end: DateSpan | None
+    ongoing: bool
+    routes: tuple[Coded, ...]
+    dosing: tuple[Dosing, ...]
+    sites: tuple[Coded, ...]
+    reasons: tuple[Coded, ...]
+    reason_references: tuple[str, ...]
+    intent: tuple[Coded, ...]
+    category: tuple[Coded, ...]
+    start_path: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class AllergyFact:
+    """An AllergyIntolerance that counts. `degrees` are criticality and reaction severities as coded ("high", "severe")."""
+
+    source: Source
+    code: Coded
+    reaction_substances: tuple[Coded, ...]
+    manifestations: tuple[Coded, ...]
+    certainty: Certainty
+    activity: Activity
+    criticality: str
+    severities: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NumberValue:
+    """valueQuantity or valueInteger: exact number, comparator ("" where none), UCUM `code` or `unit` as written."""
+
+    value: Decimal
+    comparator: str
+    code: str
+    unit: str
+    system: str
+
+
+@dataclass(frozen=True, slots=True)
+class RangeValue:
+    """valueRange: both ends inclusive; None is open."""
+
+    low: NumberValue | None
+    high: NumberValue | None
+
+
+@dataclass(frozen=True, slots=True)
+class CodedValue:
+    """valueCodeableConcept."""
+
+    coded: Coded
+
+
+@dataclass(frozen=True, slots=True)
+class TextValue:
+    """valueString (decides only where the whole string is a result word or a scale value)."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlagValue:
+    """valueBoolean."""
+
+    value: bool
+
+
+Value = NumberValue | RangeValue | CodedValue | TextValue | FlagValue
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRange:
+    """One referenceRange: bounds in the value's unit where it has none of its own; `applies` are appliesTo texts/codes."""
+
+    low: NumberValue | None
+    high: NumberValue | None
+    type: Coded
+    applies: tuple[Coded, ...]
+    age_low: NumberValue | None
+    age_high: NumberValue | None
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationFact:
+    """An Observation, or one component of it, that counts. `path` is the FHIRPath of the value read.
+
+    `when` is effective (or issued where effective is absent), None where neither is there. `instant` orders values of the
+    same day where a time is given. `preliminary` calls for a warning. `objects` tell lesions apart (sites, identifiers).
+    """
+
+    source: Source
+    code: Coded
+    value: Value | None
+    path: str
+    when: DateSpan | None
+    when_path: str
+    instant: str
+    preliminary: bool
+    ranges: tuple[ReferenceRange, ...]
+    interpretation: tuple[Coded, ...]
+    sites: tuple[Coded, ...]
+    method: Coded
+    objects: tuple[str, ...]
+    companions: tuple[ObservationFact, ...]
+    """The other components of the same Observation (oxygen flow beside a saturation)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipationFact:
+    """A ResearchSubject: `taking_part` is true for on-study statuses; off-study ones ended at `end`."""
+
+    source: Source
+    status: str
+    taking_part: bool
+    took_part: bool
+    start: DateSpan | None
+    end: DateSpan | None
+    study_ids: tuple[str, ...]
+    study_title: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentFact:
+    """An active research Consent of this patient; `studies` are the ids it names (empty: not said)."""
+
+    source: Source
+    when: DateSpan | None
+    permits: bool
+    research: bool
+    studies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PatientFact:
+    """The patient under evaluation."""
+
+    source: Source
+    gender: str
+    birth: DateSpan | None
+    deceased: bool
+    deceased_on: DateSpan | None
+
+
+@dataclass(frozen=True, slots=True)
+class Warning_:  # noqa: N801 - `Warning` is Python's
+    """Something in the bundle that did not count, or counted with a caveat."""
+
+    code: str
+    text: str
+    reference: str
+
+
+class Match(Enum):
+    """How a record's code meets a concept."""
+
+    IS = "is"  # a coding is listed
+    VAGUE = "vague"  # less specific than the question
+    NAMED = "named"  # not listed, or text only, but its words name the concept
+    UNPLACED = "unplaced"  # text only, unknown system, or a drug code that cannot be placed
+
+
+F = TypeVar("F")
+
+
+@dataclass(frozen=True, slots=True)
+class Hit(Generic[F]):
+    """A record that bears on a concept, how, and by which coding (None for text)."""
+
+    fact: F
+    match: Match
+    coding: Coding | None
+
+
+class Chart(Protocol):
+    """One patient's record, indexed once. Hits are ordered by reference, so the order of entries is irrelevant."""
+
+    @property
+    def patient(self) -> PatientFact: ...
+    @property
+    def warnings(self) -> tuple[Warning_, ...]: ...
+    def shown(self, family: Family) -> bool:
+        """At least one resource of the family about this patient (not in error), an empty searchset of it, or `complete`."""
+        ...
+
+    def shown_type(self, resource_type: str) -> bool:
+        """The same for a type outside the families (ResearchSubject, Consent)."""
+        ...
+
+    def count(self, family: Family) -> int:
+        """How many resources of the family were looked through."""
+        ...
+
+    def unknown_codes(self, family: Family) -> int:
+        """How many of them carry no code that the catalogue knows."""
+        ...
+
+    def conditions(self, concept: str) -> tuple[Hit[ConditionFact], ...]: ...
+    def treatments(self, concept: str, families: tuple[Family, ...]) -> tuple[Hit[TreatmentFact], ...]: ...
+    def allergies(self, concept: str) -> tuple[Hit[AllergyFact], ...]: ...
+    def all_allergies(self) -> tuple[AllergyFact, ...]: ...
+    def observations(self, analyte: str) -> tuple[ObservationFact, ...]:
+        """Usable observations of an analyte or scale, oldest first, undated ones first of all."""
+        ...
+
+    def named_observations(self, analyte: str) -> tuple[ObservationFact, ...]:
+        """Observations without a listed code whose words name the analyte."""
+        ...
+
+    def concept_observations(self, concept: str) -> tuple[Hit[ObservationFact], ...]:
+        """Observations coded with the concept itself, or whose coded value is it."""
+        ...
+
+    def participations(self) -> tuple[ParticipationFact, ...]: ...
+    def consents(self) -> tuple[ConsentFact, ...]: ...
+    def primaries(self) -> tuple[ConditionFact, ...]:
+        """Every Condition that is a primary malignancy by the catalogue (not a metastasis), any status but in error."""
+        ...
+    def resolve(self, reference: str) -> Source | None:
+        """The resource in the bundle that a reference means, None where it is not there."""
+        ...

@@ -1,0 +1,85 @@
+"""A verdict and what it rests on: truth, basis, evidence, what is missing, what to ask, and the verdicts of its parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from app.evaluator.truth import Truth
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from app.criteria.nodes import Criterion
+    from app.evaluator.facts import Coding
+
+
+class Basis(StrEnum):
+    """Why a verdict is what it is (semantics, section 1)."""
+
+    EVIDENCE = "evidence"
+    ABSENCE = "absence"
+    NOT_APPLICABLE = "not-applicable"
+    JUDGEMENT = "judgement"
+    NONE = "none"  # nothing decided it
+
+
+class Role(StrEnum):
+    """How a piece of evidence bears on the statement."""
+
+    SUPPORTS = "supports"
+    CONTRADICTS = "contradicts"
+    CONSIDERED = "considered"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One element that was read: where, what it said (source unit first), when, and under which code."""
+
+    reference: str
+    role: Role
+    path: str
+    value: str
+    effective: str
+    code: Coding | None = None
+    stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A datum that would settle it: resource type, what, and the ISO 8601 window it must fall in ("" where none)."""
+
+    type: str
+    text: str
+    code: Coding | None = None
+    window: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What only a person can answer; the linkId is given when the report is written."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The verdict on one node. `explanation` is one plain sentence; `turns_on` is set where waiting alone changes it.
+
+    `turns_on` is the first day on which `holds` would turn over if nothing new happened, None where it would not.
+    """
+
+    holds: Truth
+    node: Criterion
+    basis: Basis
+    explanation: str
+    evidence: tuple[Evidence, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    questions: tuple[Question, ...] = ()
+    turns_on: date | None = None
+    because: tuple[Verdict, ...] = ()
+
+    def deciding(self) -> tuple[Verdict, ...]:
+        """The parts that, taken alone, would have given the same answer."""
+        return tuple(part for part in self.because if part.holds is self.holds)
