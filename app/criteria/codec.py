@@ -1,7 +1,7 @@
 """Criteria as JSON and back: one tagged object a node, read by the types that the nodes themselves declare.
 
-A node is `{"kind": "has-condition", ...}`, its kind the class name in kebab-case, its keys the field names in camelCase.
-What has its default is left out. Decimals are strings, so that no reader of JSON can round them; tuples are arrays.
+A node is `{"kind": "has-condition", ...}`: the class name in kebab-case, and the fields' names in camelCase.
+What has its default is left out. Decimals are strings, so that no reader of JSON rounds them; tuples are arrays.
 `decode(encode(node)) == node` for every node, quotes included. The schema of the same shape is made by `schema.py`.
 """
 
@@ -14,7 +14,7 @@ import typing
 from dataclasses import MISSING, dataclass
 from decimal import Decimal
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache
 from typing import Any, TypeAlias
 
 from app.criteria import nodes
@@ -27,7 +27,7 @@ MAX_DEPTH = 200
 
 _MAX_DIGITS = 30
 DECIMAL = re.compile(rf"-?(0|[1-9][0-9]{{0,{_MAX_DIGITS - 1}}})(\.[0-9]{{1,{_MAX_DIGITS}}})?")
-"""A number as it is written: no exponent, no leading zero; the length is bounded so that nobody sends a million digits."""
+"""A number as it is written: no exponent, no leading zero, and not a million digits."""
 
 Path: TypeAlias = "tuple[Path, str | int] | None"
 
@@ -41,7 +41,7 @@ class CodecProblem:
     remedy: str
 
 
-class CodecProblems(EligoError):
+class CodecProblems(EligoError):  # noqa: N818  it is the problems that matter, not that it is an error
     """Criteria that cannot be read; `problems` has all of them, in document order."""
 
     def __init__(self, problems: tuple[CodecProblem, ...]) -> None:
@@ -51,7 +51,7 @@ class CodecProblems(EligoError):
 
 
 def encode(node: Criterion) -> dict[str, Any]:
-    """The node as JSON values. A ValueError is raised for what `decode` would refuse: a bug of whoever built the node."""
+    """The node as JSON values; a ValueError for what `decode` would refuse, a bug of whoever built the node."""
     encoded: dict[str, Any] = _encode(node, 1)
     return encoded
 
@@ -96,8 +96,8 @@ class Slot:
         return self.default is MISSING
 
 
-@lru_cache(maxsize=None)
-def slots_of(cls: type) -> tuple[Slot, ...]:
+@cache
+def slots_of(cls: type[Any]) -> tuple[Slot, ...]:
     """The fields of a dataclass of the criteria with their resolved types, in order."""
     hints = typing.get_type_hints(cls, localns={"Duration": Duration})
     return tuple(_slot(each.name, hints[each.name], each.default) for each in dataclasses.fields(cls))
@@ -112,18 +112,18 @@ def _slot(name: str, hint: Any, default: Any) -> Slot:
     return Slot(name, _camel(name), many, classes, shape, default)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _by_key(cls: type) -> dict[str, Slot]:
     return {slot.key: slot for slot in slots_of(cls)}
 
 
-@lru_cache(maxsize=None)
+@cache
 def kind_of(cls: type) -> str:
     """`HasCondition` as `has-condition`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
 
 
-@lru_cache(maxsize=None)
+@cache
 def _kinds(classes: tuple[type, ...]) -> dict[str, type]:
     return {kind_of(each): each for each in classes}
 
@@ -144,7 +144,7 @@ NODES: tuple[type, ...] = _members(Criterion)
 """Every class of the union, in the order of its definition."""
 
 
-def broken_rule(value: object) -> str | None:
+def broken_rule(value: object) -> str | None:  # noqa: PLR0911  a table of rules, one return each
     """What is wrong with a value whose fields have the right types each, or None. Both directions hold to it."""
     match value:
         case nodes.AllOf(parts=()) | nodes.AnyOf(parts=()):
@@ -292,7 +292,9 @@ class _Reading:
         if cls is Decimal:
             if isinstance(obj, str) and DECIMAL.fullmatch(obj):
                 return Decimal(obj)
-            return self.problem(path, f"{_said(obj)} is not a number in a string.", 'Write it as "1.5": digits, one dot.')
+            return self.problem(
+                path, f"{_said(obj)} is not a number in a string.", 'Write it as "1.5": digits, one dot.'
+            )
         if issubclass(cls, StrEnum):
             if isinstance(obj, str) and obj in {each.value for each in cls}:
                 return cls(obj)

@@ -2,8 +2,11 @@
 
 A code is in a concept when it is one of the concept's codes or of those it includes; in the prefix systems the longest
 matching entry decides, and `without` is an entry that says no. It is *vague* for a concept when a record with that code
-may mean the concept and may not: it is listed as `broader` or `suggests`, it is one of the general codes of a concept in
-`broader_concepts`, it is the classification's own heading over a code of the concept, or it is vague for one included.
+may mean the concept and may not:
+- it is listed as `broader` or `suggests`;
+- it is one of the general codes of a concept in `broader_concepts`;
+- it is the classification's own heading over a code of the concept;
+- it is vague for a concept that this one includes.
 """
 
 from __future__ import annotations
@@ -39,7 +42,10 @@ def build_index(
     drugs: Mapping[str, Drug],
     products: Mapping[str, Product],
 ) -> CodeIndex:
-    """The index of all of them. Every id that a concept names must exist; IncludesItself where `includes` has a ring."""
+    """The index of all of them.
+
+    Every id that a concept names must exist. IncludesItself is raised where `includes` has a ring.
+    """
     order = _included_first(concepts)
     closure: dict[str, frozenset[str]] = {}
     for each in order:
@@ -151,40 +157,49 @@ class _Builder:
     # -- collecting
 
     def _collect(self, concept: Concept) -> None:
-        own = tuple(self._spread(concept.codes))
-        for system, code, sure in own:
-            entries = self.entries[system, code]
+        for system, code, sure in self._spread(concept.codes):
             if sure:
-                entries.yes.add(concept.id)
+                self.entries[system, code].yes.add(concept.id)
+                self._collect_general(concept, system, code)
             else:
-                entries.maybe.add(concept.id)
-                entries.maybe_below.add(concept.id)
-            if sure and concept.id in self.narrower:
-                for general in (code, *_unspecified(system, code)):
-                    self.entries[system, general].general.add(concept.id)
+                self._collect_vague(concept, system, code)
             for heading in _headings(system, code):
                 self.entries[system, heading].maybe.add(concept.id)
         for system, code, sure in self._spread(concept.without):
             self.entries[system, code].no.add(concept.id)
             if not sure:
-                self.entries[system, code].maybe.add(concept.id)
-                self.entries[system, code].maybe_below.add(concept.id)
-        every = {(system, code) for part in self.closure[concept.id] for system, code, _ in self._own(part)}
+                self._collect_vague(concept, system, code)
         for system, code, _ in self._spread(concept.broader):
-            self.entries[system, code].maybe.add(concept.id)
-            if system not in PREFIX_SYSTEMS:
-                continue
-            # Beneath an ancestor of the concept's own codes lie its siblings, which are something else, and
-            # "unspecified"; beneath a code off that line lies more of the same vagueness.
-            if any(theirs == system and mine.startswith(code) for theirs, mine in every):
-                for unspecified in _unspecified(system, code):
-                    self.entries[system, unspecified].maybe.add(concept.id)
-                    self.entries[system, unspecified].maybe_below.add(concept.id)
-            else:
-                self.entries[system, code].maybe_below.add(concept.id)
+            self._collect_broader(concept, system, code)
         for system, code, _ in self._spread(concept.suggests):
+            self._collect_vague(concept, system, code)
+
+    def _collect_vague(self, concept: Concept, system: str, code: str) -> None:
+        """The code and what lies beneath it may mean the concept."""
+        self.entries[system, code].maybe.add(concept.id)
+        self.entries[system, code].maybe_below.add(concept.id)
+
+    def _collect_general(self, concept: Concept, system: str, code: str) -> None:
+        """An own code of a concept that others call broader as a whole."""
+        if concept.id in self.narrower:
+            for general in (code, *_unspecified(system, code)):
+                self.entries[system, general].general.add(concept.id)
+
+    def _collect_broader(self, concept: Concept, system: str, code: str) -> None:
+        """A code listed as broader.
+
+        Beneath an ancestor of the concept's own codes lie its siblings, which are something else, and "unspecified";
+        beneath a code off that line lies more of the same vagueness.
+        """
+        parts = self.closure[concept.id]
+        if system in PREFIX_SYSTEMS and any(
+            theirs == system and mine.startswith(code) for part in parts for theirs, mine, _ in self._own(part)
+        ):
             self.entries[system, code].maybe.add(concept.id)
-            self.entries[system, code].maybe_below.add(concept.id)
+            for unspecified in _unspecified(system, code):
+                self._collect_vague(concept, system, unspecified)
+        else:
+            self._collect_vague(concept, system, code)
 
     def _own(self, concept: str) -> Iterator[tuple[str, str, bool]]:
         return self._spread(self.concepts[concept].codes)

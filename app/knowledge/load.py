@@ -1,7 +1,7 @@
 """Reads the catalogue from the data beside it: the one place of this package that touches a file.
 
-A problem in the data is told with its file, entry, key and remedy, all of them at once: an author mends the lot and runs
-again. Nothing half-read is ever given out.
+A problem in the data is told with its file, entry, key and remedy, all of them at once: an author mends the lot and
+runs again. Nothing half-read is ever given out.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from importlib.resources.abc import Traversable
 
-    from app.knowledge.catalogue import Analyte, Concept, Drug, Product, Scale
+    from app.knowledge.catalogue import Analyte, Concept, Scale
     from app.knowledge.ucum import UnitTable
 
 _YAML: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -135,9 +135,7 @@ def _parsed(name: str, content: str, problems: Problems) -> object:
         return None
 
 
-def _folder(
-    folder: str, raw: Mapping[str, object], problems: Problems, read: Callable[[Entry], Any]
-) -> dict[str, Any]:
+def _folder(folder: str, raw: Mapping[str, object], problems: Problems, read: Callable[[Entry], Any]) -> dict[str, Any]:
     """All entries of a folder, by id, in the order of the ids."""
     found: dict[str, Any] = {}
     for name in sorted(each for each in raw if each.startswith(f"{folder}/")):

@@ -391,7 +391,9 @@ def read_table(
     columns = head.split("\t")
     for column in columns:
         if column not in (*required, *allowed):
-            problems.add(file, "", column, "This column is not known here.", f"Use: {', '.join((*required, *allowed))}.")
+            problems.add(
+                file, "", column, "This column is not known here.", f"Use: {', '.join((*required, *allowed))}."
+            )
     for column in required:
         if column not in columns:
             problems.add(file, "", column, "This column is missing.", "Add it.")

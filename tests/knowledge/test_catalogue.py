@@ -212,7 +212,9 @@ CONCEPTS = """
   source: test
 """
 DRUGS = "rxcui\tname\tprednisone_5mg\thalf_life_h\n8640\tprednisone\t5\t\n17767\tamlodipine\t\t\n"
-PRODUCTS = "rxcui\tingredients\troute\tstrength_mg\n198145\t8640\toral\t10\n197361\t17767\toral\t5\n1\t17767,99\toral\t\n"
+PRODUCTS = (
+    "rxcui\tingredients\troute\tstrength_mg\n198145\t8640\toral\t10\n197361\t17767\toral\t5\n1\t17767,99\toral\t\n"
+)
 
 
 KEPT = ("analytes/", "scales/", "result_words.yaml", "systems.yaml", "lexicon.yaml")
@@ -268,7 +270,7 @@ def test_all_problems_are_told_at_once() -> None:
 def test_a_missing_file_is_an_error() -> None:
     rest = {name: content for name, content in SMALL.items() if name != "systems.yaml"}
 
-    with pytest.raises(CatalogueError, match="systems.yaml: : The file is missing"):
+    with pytest.raises(CatalogueError, match=r"systems\.yaml: : The file is missing"):
         read_catalogue(rest, load_unit_table())
 
 
@@ -279,6 +281,7 @@ def test_one_id_in_two_files_is_an_error() -> None:
 
 
 # --- where a code is placed ------------------------------------------------------------------------------------------
+
 
 @pytest.fixture(scope="module")
 def made_up() -> Catalogue:

@@ -1,11 +1,11 @@
-"""Every code of the catalogue was read from somewhere: it is in a reference table, or its entry names where it is from."""
+"""Every code of the catalogue was read from somewhere: a reference table has it, or its entry names its source."""
 
 from __future__ import annotations
 
 import csv
 import os
 import re
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,8 @@ from app.knowledge.load import load_catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from app.knowledge.catalogue import Analyte, Concept, Scale
 
 CODES = Path(os.environ.get("ELIGO_SHARED", Path(__file__).parents[3] / "shared")) / "codes"
 TABLES = {
@@ -34,7 +36,7 @@ NO_TABLE = {System.ICD10: "ICD-10", System.INTERPRETATION: "ObservationInterpret
 pytestmark = pytest.mark.skipif(not CODES.is_dir(), reason=f"the reference tables are not at {CODES}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def table(system: System) -> dict[str, str]:
     """The codes of a system with their names; ICD codes bare."""
     name, code, display = TABLES[system]
@@ -50,24 +52,20 @@ def key(system: System, code: str) -> str:
 def all_codes() -> Iterator[tuple[str, str, Code]]:
     """Entry, its source, and a code of it."""
     catalogue = load_catalogue()
-    for concept in catalogue.concepts.values():
-        for code in (*concept.codes, *concept.without, *concept.broader, *concept.suggests):
-            yield f"concept {concept.id}", concept.source, code
-    for analyte in catalogue.analytes.values():
-        for code in (*analyte.codes, *analyte.broader):
-            yield f"analyte {analyte.id}", analyte.source, code
-    for scale in catalogue.scales.values():
-        for code in (*scale.codes, *(each for value in scale.values for each in value.codes)):
-            yield f"scale {scale.id}", scale.source, code
-    for side in (catalogue.words.positive, catalogue.words.negative):
-        for code in side:
-            yield "result words", NO_TABLE[System.INTERPRETATION], code
+    words = (*catalogue.words.positive, *catalogue.words.negative)
+    groups: list[tuple[Concept | Analyte | Scale, tuple[tuple[Code, ...], ...]]] = [
+        *((each, (each.codes, each.without, each.broader, each.suggests)) for each in catalogue.concepts.values()),
+        *((each, (each.codes, each.broader)) for each in catalogue.analytes.values()),
+        *((each, (each.codes, *(value.codes for value in each.values))) for each in catalogue.scales.values()),
+    ]
+    for entry, lists in groups:
+        yield from ((f"{type(entry).__name__} {entry.id}", entry.source, code) for codes in lists for code in codes)
+    yield from (("result words", NO_TABLE[System.INTERPRETATION], code) for code in words)
     for drug in catalogue.drugs.values():
         yield "drugs.tsv", "", Code(System.RXNORM, drug.rxcui, drug.name)
     for product in catalogue.products.values():
-        yield "products.tsv", "", Code(System.RXNORM, product.rxcui, "")
-        for ingredient in product.ingredients:
-            yield f"products.tsv {product.rxcui}", "", Code(System.RXNORM, ingredient, "")
+        for rxcui in (product.rxcui, *product.ingredients):
+            yield f"products.tsv {product.rxcui}", "", Code(System.RXNORM, rxcui, "")
 
 
 def is_sourced(code: Code, source: str) -> bool:
