@@ -113,14 +113,20 @@ def _add_drugs(
 
 @dataclass(slots=True)
 class _Entries:
-    """What the concepts say of one code. `yes` and `no` count downwards; so do `maybe_below`, not `maybe`."""
+    """What the concepts say of one code: of it alone, or (`yes`, `no`, `..._below`) of all beneath it too."""
 
     yes: set[str] = field(default_factory=set)
     no: set[str] = field(default_factory=set)
     maybe: set[str] = field(default_factory=set)
     maybe_below: set[str] = field(default_factory=set)
     general: set[str] = field(default_factory=set)
-    """Concepts that another calls broader as a whole: this is one of their own codes, or "unspecified" beneath it."""
+    """Concepts that another calls broader as a whole: this is one of their own codes."""
+    general_below: set[str] = field(default_factory=set)
+    """The same, for what lies beneath."""
+
+    def reaches_below(self) -> bool:
+        """Whether anything is said of the codes beneath."""
+        return bool(self.yes or self.no or self.maybe_below or self.general_below)
 
 
 class _Builder:
@@ -150,7 +156,7 @@ class _Builder:
         prefix: dict[tuple[str, str], Placement] = {}
         for (system, code), entries in self.entries.items():
             exact[system, code] = self._place(system, code, beneath=False)
-            if system in PREFIX_SYSTEMS and (entries.yes or entries.no or entries.maybe_below):
+            if system in PREFIX_SYSTEMS and entries.reaches_below():
                 prefix[system, code] = self._place(system, code, beneath=True)
         return exact, prefix
 
@@ -182,8 +188,9 @@ class _Builder:
     def _collect_general(self, concept: Concept, system: str, code: str) -> None:
         """An own code of a concept that others call broader as a whole."""
         if concept.id in self.narrower:
-            for general in (code, *_unspecified(system, code)):
-                self.entries[system, general].general.add(concept.id)
+            self.entries[system, code].general.add(concept.id)
+            if system in _ICD:  # what no included concept claims; a whole ATC code is never general
+                self.entries[system, code].general_below.add(concept.id)
 
     def _collect_broader(self, concept: Concept, system: str, code: str) -> None:
         """A code listed as broader.
@@ -224,6 +231,7 @@ class _Builder:
         lengths: dict[str, int] = {}
         refused: dict[str, int] = {}
         maybe: set[str] = set()
+        generals: set[str] = set()
         for end in range(1 if system in PREFIX_SYSTEMS else len(code), len(code) + 1):
             entries = self.entries.get((system, code[:end]))
             if entries is None:
@@ -231,14 +239,14 @@ class _Builder:
             lengths.update(dict.fromkeys(entries.yes, end))
             refused.update(dict.fromkeys(entries.no, end))
             maybe |= entries.maybe_below
-        here = self.entries[system, code]
+            generals |= entries.general_below
         if not beneath:
-            maybe |= here.maybe
+            maybe |= self.entries[system, code].maybe
+            generals |= self.entries[system, code].general
         members = self._members(lengths, refused)
-        if not beneath:
-            for general in here.general:
-                if not any(part in members for part in self.closure[general] if part != general):
-                    maybe |= self.narrower[general]
+        for general in generals:
+            if members.isdisjoint(self.closure[general] - {general}):
+                maybe |= self.narrower[general]
         vague = {holder for each in maybe if each not in members for holder in self.holders[each]} - members
         return self._shared(frozenset(members), frozenset(vague))
 

@@ -159,7 +159,8 @@ def test_every_node_of_the_union_has_its_kind() -> None:
 
 
 def test_the_schema_file_is_fresh() -> None:
-    assert json.loads(SCHEMA.read_text()) == expression_schema(), "write json of app.criteria.schema again"
+    """Write it again with `json.dumps(expression_schema(), indent=2, ensure_ascii=False)` and a line end."""
+    assert SCHEMA.read_text() == json.dumps(expression_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 @pytest.mark.parametrize(

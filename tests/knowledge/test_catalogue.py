@@ -296,8 +296,9 @@ def made_up() -> Catalogue:
         ("icd10cm", "C79.31", "brain metastasis", ""),
         ("icd10cm", "c7931", "brain metastasis", ""),
         ("icd10cm", "C79.51", "bone metastasis", ""),  # a sibling is something else, not less specific
-        ("icd10cm", "C78.7", "metastasis", ""),
+        ("icd10cm", "C78.7", "metastasis", "brain"),  # general, for nothing that it includes claims it
         ("icd10cm", "C79.9", "metastasis", "brain"),  # unspecified site
+        ("icd10cm", "C79.90", "metastasis", "brain"),
         ("icd10cm", "C79.3", "metastasis", "brain"),  # the heading over C79.31
         ("icd10cm", "C79", "metastasis", "brain bone"),
         ("icd10cm", "R90.0", "", "brain metastasis"),  # what hints at a part hints at the whole
