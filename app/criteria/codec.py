@@ -144,7 +144,7 @@ NODES: tuple[type, ...] = _members(Criterion)
 """Every class of the union, in the order of its definition."""
 
 
-def broken_rule(value: object) -> str | None:  # noqa: PLR0911  a table of rules, one return each
+def broken_rule(value: object) -> str | None:
     """What is wrong with a value whose fields have the right types each, or None. Both directions hold to it."""
     match value:
         case nodes.AllOf(parts=()) | nodes.AnyOf(parts=()):

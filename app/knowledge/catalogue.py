@@ -71,8 +71,9 @@ class Concept:
     """A thing that criteria speak of, with the names they use and the codes that records use.
 
     `codes` are its own; `all_codes` (catalogue) adds those of the concepts in `includes`, transitively.
-    `without` are codes (or prefixes) taken out again. A record coded with one of `broader` or `suggests` is less specific
-    than the question: it leaves the fact unknown. `results` are analytes whose positive result is the same fact (HIV).
+    `without` are codes (or prefixes) taken out again. A record coded with one of `broader` or `suggests` is less
+    specific than the question: it leaves the fact unknown. `results` are analytes whose positive result is the same
+    fact (HIV).
     `event` marks what happens at a moment (infarction, surgery): its onset alone counts for windows.
     `children` of a `closed` list are exactly the list. `not_named` are display words that name something else
     ("family history of", "screening for").

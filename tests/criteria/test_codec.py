@@ -158,6 +158,7 @@ def test_every_node_of_the_union_has_its_kind() -> None:
     assert "nodes" not in {slot.key for each in NODES for slot in slots_of(each)}
 
 
+@pytest.mark.freshness
 def test_the_schema_file_is_fresh() -> None:
     """Write it again with `json.dumps(expression_schema(), indent=2, ensure_ascii=False)` and a line end."""
     assert SCHEMA.read_text() == json.dumps(expression_schema(), indent=2, ensure_ascii=False) + "\n"

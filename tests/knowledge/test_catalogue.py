@@ -338,7 +338,7 @@ def test_a_code_is_placed(made_up: Catalogue, system: str, code: str, concepts: 
         ("icd10cm", "C78.7", True),
     ],
 )
-def test_a_code_is_known(made_up: Catalogue, system: str, code: str, known: bool) -> None:
+def test_a_code_is_known(made_up: Catalogue, system: str, code: str, *, known: bool) -> None:
     assert made_up.index.place(system, code).known is known
 
 

@@ -30,8 +30,10 @@ TABLES = {
     System.CVX: ("cvx.tsv", "code", "display"),
     System.NCIT: ("ncit.tsv", "code", "display"),
 }
-NO_TABLE = {System.ICD10: "ICD-10", System.INTERPRETATION: "ObservationInterpretation"}
-"""Systems that no table covers: the entry's source has to name the classification."""
+CATEGORY = 4
+"""ICD-10 and ICD-10-CM agree so far, so a code of the one is sourced by the table of the other."""
+UNPLACED = "unplaced"
+"""What products.tsv has in place of an ingredient that has no code: the product stays unknown."""
 
 pytestmark = pytest.mark.skipif(not CODES.is_dir(), reason=f"the reference tables are not at {CODES}")
 
@@ -43,6 +45,14 @@ def table(system: System) -> dict[str, str]:
     with (CODES / name).open(encoding="utf-8", newline="") as lines:
         rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
         return {key(system, row[code]): row[display] for row in rows}
+
+
+@cache
+def icd10() -> frozenset[str]:
+    """The ICD-10 codes (bare) of published value sets: no table has the classification as a whole."""
+    with (CODES / "valueset_members.tsv").open(encoding="utf-8") as lines:
+        rows = (line.split("\t") for line in lines)
+        return frozenset(bare_code(row[2]) for row in rows if row[1] == "icd10")
 
 
 def key(system: System, code: str) -> str:
@@ -60,22 +70,33 @@ def all_codes() -> Iterator[tuple[str, str, Code]]:
     ]
     for entry, lists in groups:
         yield from ((f"{type(entry).__name__} {entry.id}", entry.source, code) for codes in lists for code in codes)
-    yield from (("result words", NO_TABLE[System.INTERPRETATION], code) for code in words)
+    yield from (("result words", "", code) for code in words if code.system is not System.INTERPRETATION)
     for drug in catalogue.drugs.values():
         yield "drugs.tsv", "", Code(System.RXNORM, drug.rxcui, drug.name)
     for product in catalogue.products.values():
         for rxcui in (product.rxcui, *product.ingredients):
-            yield f"products.tsv {product.rxcui}", "", Code(System.RXNORM, rxcui, "")
+            if rxcui != UNPLACED:
+                yield f"products.tsv {product.rxcui}", "", Code(System.RXNORM, rxcui, "")
 
 
 def is_sourced(code: Code, source: str) -> bool:
-    """In its table; or named in the source: the classification where there is no table, else the code itself."""
-    if code.system in NO_TABLE:
-        return NO_TABLE[code.system] in source.replace("ICD-10-CM", "")
-    known = table(code.system)
-    if key(code.system, code.code) in known or re.search(rf"\b{re.escape(code.code)}\b", source):
+    """In its table; or standing in the source itself, as "B97.3 from the ICD-10 of 2019"."""
+    if re.search(rf"\b{re.escape(code.code)}\b", source):
+        return True
+    if code.system is System.ICD10:
+        bare = bare_code(code.code)
+        return bare in icd10() or (len(bare) <= CATEGORY and bare in table(System.ICD10CM))
+    if key(code.system, code.code) in table(code.system):
         return True
     return code.system is System.ICD10CM and len(codes_beneath(code)) > 1  # a block: its categories are in the table
+
+
+def test_a_code_out_of_nowhere_would_be_found() -> None:
+    assert not is_sourced(Code(System.LOINC, "99999-9", "x"), "LOINC")
+    assert not is_sourced(Code(System.ICD10, "B97.3", "x"), "ICD-10 and ICD-10-CM")
+    assert is_sourced(Code(System.ICD10, "B97.3", "x"), "B97.3 from ICD-10 2019")
+    assert is_sourced(Code(System.ICD10, "C79.3", "x"), "ICD-10")
+    assert not is_sourced(Code(System.ICD10CM, "C79.38", "x"), "ICD-10-CM")
 
 
 def test_every_code_is_in_a_table_or_its_entry_names_its_source() -> None:
