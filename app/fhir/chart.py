@@ -1,0 +1,430 @@
+"""The front door: bytes of a Bundle become a `PatientChart`, one patient's record that answers the evaluator's questions.
+
+Everything that was sent is looked at once, to see whom it is about and whether it counts; facts are made only of what is
+asked for, and checked then. What was wrong is in `warnings`. A resource that is about the patient but cannot be read, or
+that is changed by a modifier nobody here knows, decides nothing, and keeps its absence from being concluded.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property, partial
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
+
+from app.evaluator.facts import (
+    AllergyFact,
+    CodedValue,
+    ConditionFact,
+    ConsentFact,
+    Hit,
+    Match,
+    ObservationFact,
+    ParticipationFact,
+    Source,
+    TreatmentFact,
+    Warning_,
+)
+from app.fhir import resources
+from app.fhir.bundle import Opened, open_bundle
+from app.fhir.conditions import read_allergy, read_condition
+from app.fhir.index import FamilyIndex, Record
+from app.fhir.medications import Medications
+from app.fhir.names import concept_names, result_names
+from app.fhir.observations import USABLE, order, read_observation
+from app.fhir.people import read_consent, read_participation, read_patient
+from app.fhir.records import Gathered, gather
+from app.fhir.resolver import type_name
+from app.fhir.results import ResultIndex
+from app.fhir.treatments import Treatment, read_treatment, standing_of
+from app.fhir.values import NO_CODE, BadValue, Values
+from app.knowledge.catalogue import Family
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from app.criteria.time import DateSpan
+    from app.evaluator.facts import Coded, PatientFact
+    from app.fhir.resources import Resource
+    from app.knowledge.catalogue import Catalogue
+
+Absence: TypeAlias = Literal["default", "open", "closed"]
+F = TypeVar("F")
+
+_DRUG_TYPES = (
+    "MedicationRequest",
+    "MedicationStatement",
+    "MedicationUsage",
+    "MedicationAdministration",
+    "MedicationDispense",
+)
+_TYPES: dict[Family, tuple[str, ...]] = {
+    Family.CONDITION: ("Condition",),
+    Family.PROCEDURE: ("Procedure",),
+    Family.MEDICATION: _DRUG_TYPES,
+    Family.IMMUNIZATION: ("Immunization",),
+    Family.ALLERGY: ("AllergyIntolerance",),
+    Family.OBSERVATION: ("Observation",),
+}
+_PLANNED = ("ServiceRequest", "Appointment")
+_TREATMENT_FAMILIES = frozenset({Family.PROCEDURE, Family.MEDICATION, Family.IMMUNIZATION})
+
+
+def read_chart(
+    body: bytes,
+    catalogue: Catalogue,
+    *,
+    patient: str | None = None,
+    complete: frozenset[str] = frozenset(),
+    absence: Absence = "default",
+) -> PatientChart:
+    """The chart of one patient of a FHIR Bundle (R4, R4B or R5).
+
+    `patient` is an id, a reference or a fullUrl, needed where the Bundle has several Patients; `complete` are resource types
+    of which the sender says that all are there; `absence` is "open" (nothing is ever concluded from absence) or "closed"
+    (always). Raises NotJson, NotABundle, TooDeep, NoPatient, SeveralPatients or UnknownPatient; all else is a warning.
+    """
+    opened = open_bundle(body)
+    return PatientChart(opened, gather(opened, patient), catalogue, complete, absence)
+
+
+class PatientChart:
+    """One patient's record (the evaluator's `Chart`). Each question is answered once and remembered."""
+
+    def __init__(
+        self, opened: Opened, gathered: Gathered, catalogue: Catalogue, complete: frozenset[str], absence: Absence
+    ) -> None:
+        self._gathered = gathered
+        self._catalogue = catalogue
+        self._complete = complete
+        self._absence = absence
+        self._values = Values.of(catalogue.systems)
+        self._warnings = {*opened.warnings, *gathered.warnings}
+        self._families: dict[Family, FamilyIndex] = {}
+        self._hits: dict[tuple[Family, str], tuple[Hit[Any], ...]] = {}
+        self._measured: dict[str, tuple[ObservationFact, ...]] = {}
+        self._broken = opened.broken
+        self._searched = {
+            each.type for each in opened.searches if not each.patient or gathered.patient.is_called(each.patient)
+        }
+        self._patient = self._read_patient()
+
+    # -- the whole record
+
+    @property
+    def patient(self) -> PatientFact:
+        """The patient under evaluation."""
+        return self._patient
+
+    @property
+    def warnings(self) -> tuple[Warning_, ...]:
+        """What did not count or only with a caveat, so far: facts are checked when they are first asked for."""
+        return tuple(sorted(self._warnings, key=lambda each: (each.reference, each.code, each.text)))
+
+    def shown(self, family: Family) -> bool:
+        """Whether nothing found means that there is nothing."""
+        return any(self.shown_type(each) for each in _TYPES[family])
+
+    def shown_type(self, resource_type: str) -> bool:
+        """The same for one resource type."""
+        if self._absence != "default":
+            return self._absence == "closed"
+        return (
+            resource_type in self._gathered.shown or resource_type in self._searched or resource_type in self._complete
+        )
+
+    def count(self, family: Family) -> int:
+        """How many resources of the family were looked through."""
+        return sum(len(self._gathered.records.get(each, ())) for each in _TYPES[family])
+
+    def unknown_codes(self, family: Family) -> int:
+        """How many of them have no code that the catalogue knows."""
+        return self._results.unknown_codes() if family is Family.OBSERVATION else self._family(family).unknown_codes()
+
+    def resolve(self, reference: str) -> Source | None:
+        """The resource of the bundle that a reference means."""
+        found = self._gathered.resolver.find(reference)
+        if found is None:
+            return None
+        name = type_name(found)
+        return Source(f"{name}/{found.id}" if found.id else reference, name)
+
+    # -- by concept
+
+    def conditions(self, concept: str) -> tuple[Hit[ConditionFact], ...]:
+        """Conditions that bear on a concept."""
+        return self._bearing(Family.CONDITION, concept, self._condition)
+
+    def treatments(self, concept: str, families: tuple[Family, ...]) -> tuple[Hit[TreatmentFact], ...]:
+        """Drugs, procedures, vaccinations and plans that bear on a concept, by reference."""
+        asked = [each for each in dict.fromkeys(families) if each in _TREATMENT_FAMILIES]
+        found = [hit for each in asked for hit in self._bearing(each, concept, self._treatment)]
+        if len(asked) > 1:
+            found.sort(key=lambda hit: hit.fact.source.reference)
+        return tuple(found)
+
+    def allergies(self, concept: str) -> tuple[Hit[AllergyFact], ...]:
+        """Allergies that bear on a concept, by their code or the substance of a reaction."""
+        return self._bearing(Family.ALLERGY, concept, self._allergy)
+
+    def all_allergies(self) -> tuple[AllergyFact, ...]:
+        """Every allergy that counts."""
+        records = self._gathered.records.get("AllergyIntolerance", ())
+        return tuple(self._allergy(each) for each in records if not each.doubt)
+
+    def primaries(self) -> tuple[ConditionFact, ...]:
+        """Every primary malignancy, whatever its status."""
+        found: dict[str, ConditionFact] = {}
+        index = self._family(Family.CONDITION)
+        concepts = self._catalogue.concepts
+        for group in index.groups.values():
+            ids = {concept for _, placement in group.placed for concept in placement.concepts if concept in concepts}
+            if any(concepts[each].metastasis for each in ids) or not any(concepts[each].malignancy for each in ids):
+                continue
+            for record in group.records:
+                fact = self._condition(record)
+                if not record.doubt:
+                    found[record.source.reference] = fact
+        return tuple(found[each] for each in sorted(found))
+
+    def concept_observations(self, concept: str) -> tuple[Hit[ObservationFact], ...]:
+        """Usable observations that are coded with a concept or have it as their value."""
+        key = (Family.OBSERVATION, concept)
+        found = self._hits.get(key)
+        if found is None:
+            hits = [
+                Hit(fact, match, coding)
+                for record, coded, match, coding in self._results.bearing_on(concept)
+                for fact in self._observation(record)
+                if fact.code is coded or (isinstance(fact.value, CodedValue) and fact.value.coded is coded)
+            ]
+            hits.sort(key=lambda hit: (hit.fact.source.reference, hit.fact.path, hit.match.value))
+            found = self._hits[key] = tuple(hits)
+        return found
+
+    # -- results
+
+    def observations(self, analyte: str) -> tuple[ObservationFact, ...]:
+        """Usable observations of an analyte or scale, oldest first, undated ones first of all."""
+        found = self._measured.get(analyte)
+        if found is None:
+            results = self._results
+            facts = [
+                fact
+                for record in results.of(analyte)
+                for fact in self._observation(record)
+                if analyte in results.ids(fact.code)
+            ]
+            facts.sort(key=order)
+            found = self._measured[analyte] = tuple(facts)
+        return found
+
+    def named_observations(self, analyte: str) -> tuple[ObservationFact, ...]:
+        """Observations whose code is not listed for any result, or is broader, and whose words name the analyte."""
+        facts = [
+            fact
+            for coded, records in self._results.named(analyte, result_names(self._catalogue))
+            for record in dict.fromkeys(records)
+            for fact in self._observation(record)
+            if fact.code is coded
+        ]
+        return tuple(sorted(facts, key=order))
+
+    # -- research
+
+    def participations(self) -> tuple[ParticipationFact, ...]:
+        """What ResearchSubjects say, by reference. One that cannot be read took part in something at some time."""
+        return tuple(fact for each in self._records("ResearchSubject") for fact in self._participation(each))
+
+    def consents(self) -> tuple[ConsentFact, ...]:
+        """Active consents, by reference."""
+        found = []
+        for record in self._records("Consent"):
+            if record.doubt or cast("resources.Consent", record.resource).status != "active":
+                continue
+            fact = self._read(record, partial(self._consent, record))
+            if fact is not None:
+                found.append(fact)
+        return tuple(found)
+
+    # -- making facts
+
+    def _records(self, resource_type: str) -> Sequence[Record]:
+        return self._gathered.records.get(resource_type, ())
+
+    def _read(self, record: Record, make: Callable[[], F]) -> F | None:
+        """The fact; where an element has no value of its type, None, a warning, and the record is in doubt."""
+        try:
+            return make()
+        except BadValue as error:
+            text = f"This {record.source.type} does not count: {error}."
+            self._warnings.add(Warning_("malformed", text, record.source.reference))
+            record.doubt = True
+            return None
+
+    def _condition(self, record: Record) -> ConditionFact:
+        if record.fact is None:
+            whole = cast("resources.Condition", record.resource)
+            fact = self._read(record, lambda: read_condition(whole, record.source, self._values))
+            if fact is None:
+                bare = resources.Condition(code=whole.code)
+                fact = read_condition(bare, record.source, self._values)
+            record.fact = fact
+        return cast("ConditionFact", record.fact)
+
+    def _allergy(self, record: Record) -> AllergyFact:
+        if record.fact is None:
+            whole = cast("resources.AllergyIntolerance", record.resource)
+            record.fact = read_allergy(whole, record.source, self._values)
+        return cast("AllergyFact", record.fact)
+
+    def _treatment(self, record: Record) -> TreatmentFact:
+        if record.fact is None:
+            whole = cast("Treatment", record.resource)
+            code, *ingredients = self._codes(whole)
+            fact = self._read(
+                record, lambda: read_treatment(whole, record.source, self._values, code, tuple(ingredients))
+            )
+            if fact is None:
+                bare = type(whole)(status=whole.status)
+                fact = read_treatment(bare, record.source, self._values, code, tuple(ingredients))
+            record.fact = fact
+        return cast("TreatmentFact", record.fact)
+
+    def _observation(self, record: Record) -> tuple[ObservationFact, ...]:
+        if record.fact is None:
+            whole = cast("resources.Observation", record.resource)
+            record.fact = self._read(record, lambda: read_observation(whole, record.source, self._values)) or ()
+        return cast("tuple[ObservationFact, ...]", record.fact)
+
+    def _participation(self, record: Record) -> tuple[ParticipationFact, ...]:
+        if record.fact is None:
+            whole = cast("resources.ResearchSubject", record.resource)
+            study = None
+            if whole.study is not None and whole.study.reference:
+                found = self._gathered.resolver.find(whole.study.reference)
+                study = found if isinstance(found, resources.ResearchStudy) else None
+            fact = None
+            if not record.doubt:
+                fact = self._read(record, lambda: read_participation(whole, record.source, self._values, study))
+            record.fact = fact or ParticipationFact(
+                record.source, "", taking_part=False, took_part=True, start=None, end=None, study_ids=(), study_title=""
+            )
+        return (cast("ParticipationFact", record.fact),)
+
+    def _consent(self, record: Record) -> ConsentFact:
+        resource = cast("resources.Consent", record.resource)
+        provisions = resource.provision if isinstance(resource.provision, list) else [resource.provision]
+        named = [
+            data.reference.reference
+            for each in provisions
+            if each is not None
+            for data in each.data or ()
+            if data.reference is not None and data.reference.reference
+        ]
+        ids: list[str] = []
+        for each in named:
+            found = self._gathered.resolver.find(each)
+            if isinstance(found, resources.ResearchStudy):
+                ids += [identifier.value for identifier in found.identifier or () if identifier.value]
+            if isinstance(found, resources.ResearchStudy) or "ResearchStudy/" in each:
+                ids.append(each.rpartition("/")[2])
+        return read_consent(resource, record.source, self._values, tuple(dict.fromkeys(ids)))
+
+    def _read_patient(self) -> PatientFact:
+        """The patient. A bad date, or a modifier nobody knows, leaves open what it touches."""
+        candidate = self._gathered.patient
+        resource = candidate.resource
+        source = Source(candidate.reference, "Patient")
+        if self._gathered.patient_in_doubt or resource.modifier_extension or resource.implicit_rules:
+            if not self._gathered.patient_in_doubt:
+                text = "The Patient is modified by something not known here, so sex, age and death are left open."
+                self._warnings.add(Warning_("unknown-modifier", text, source.reference))
+            kept = resource if id(resource) in self._broken else resources.Patient()
+            resource = resources.Patient(
+                id=resource.id,
+                gender=kept.gender,
+                birth_date=kept.birth_date,
+                deceased_boolean=kept.deceased_boolean,
+                deceased_date_time=kept.deceased_date_time,
+            )
+        birth = self._date_of(resource.birth_date, "Patient.birthDate", source)
+        death = self._date_of(resource.deceased_date_time, "Patient.deceasedDateTime", source)
+        self._values.birth = birth
+        return read_patient(resource, source, birth, death)
+
+    def _date_of(self, text: str | None, path: str, source: Source) -> DateSpan | None:
+        try:
+            return self._values.date(text, path)
+        except BadValue as error:
+            self._warnings.add(Warning_("malformed", f"{error}.", source.reference))
+            return None
+
+    # -- by code
+
+    @cached_property
+    def _results(self) -> ResultIndex:
+        usable = [
+            each
+            for each in self._records("Observation")
+            if not each.doubt and cast("resources.Observation", each.resource).status in USABLE
+        ]
+        return ResultIndex(usable, self._values, self._catalogue)
+
+    @cached_property
+    def _medications(self) -> Medications:
+        return Medications(self._gathered.resolver, self._values, self._broken)
+
+    def _codes(self, resource: Resource) -> tuple[Coded, ...]:
+        """What a resource is coded with: one `Coded`, and for drugs those of the ingredients."""
+        values = self._values
+        match resource:
+            case resources.Condition() | resources.Procedure():
+                return (values.coded(resource.code),)
+            case resources.ServiceRequest():
+                return (values.coded(resource.code),)
+            case resources.Immunization():
+                return (values.coded(resource.vaccine_code),)
+            case resources.AllergyIntolerance():
+                substances = values.all_coded([each.substance for each in resource.reaction or () if each.substance])
+                return (values.coded(resource.code), *substances)
+            case resources.Appointment():
+                return values.all_coded(resource.service_type) or (NO_CODE,)
+            case (
+                resources.MedicationRequest()
+                | resources.MedicationStatement()
+                | resources.MedicationAdministration()
+                | resources.MedicationDispense()
+            ):
+                concept = resource.medication_codeable_concept
+                if concept is not None and resource.medication_reference is None and resource.medication is None:
+                    return (values.coded(concept),)
+                return self._medications.codes(resource)
+            case _:
+                msg = f"{type(resource).__name__} has no code of its own here."
+                raise TypeError(msg)
+
+    def _family(self, family: Family) -> FamilyIndex:
+        index = self._families.get(family)
+        if index is None:
+            index = self._families[family] = FamilyIndex(family, self._catalogue)
+            more = _PLANNED if family is Family.PROCEDURE else ()
+            treatments = family in _TREATMENT_FAMILIES
+            for name in (*_TYPES[family], *more):
+                for record in self._records(name):
+                    if not treatments or record.doubt or standing_of(record.resource) is not None:
+                        index.add(record, self._codes(record.resource))
+        return index
+
+    def _bearing(self, family: Family, concept: str, make: Callable[[Record], F]) -> tuple[Hit[F], ...]:
+        found = self._hits.get((family, concept))
+        if found is None:
+            hits = []
+            for group, match in self._family(family).bearing_on(concept, concept_names(self._catalogue)):
+                coding = group.coding_of(concept, match)
+                for record in group.records:
+                    fact = make(record)
+                    sure = match in {Match.IS, Match.NAMED} and record.doubt
+                    hits.append((record.source.reference, Hit(fact, Match.VAGUE if sure else match, coding)))
+            hits.sort(key=itemgetter(0))
+            found = self._hits[family, concept] = tuple(hit for _, hit in hits)
+        return found

@@ -1,0 +1,181 @@
+"""Observations and their components become facts: a value, when, its reference ranges, and what it was read from."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from app.evaluator.facts import (
+    CodedValue,
+    FlagValue,
+    NumberValue,
+    ObservationFact,
+    ReferenceRange,
+    TextValue,
+)
+from app.fhir.values import NO_CODE, BadValue, read_number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.criteria.time import DateSpan
+    from app.evaluator.facts import Coded, Source, Value
+    from app.fhir import resources
+    from app.fhir.values import Values
+
+USABLE = frozenset({"final", "amended", "corrected", "preliminary"})
+STATUSES = USABLE | {"registered", "cancelled", "entered-in-error", "unknown"}
+
+
+def read_observation(resource: resources.Observation, source: Source, values: Values) -> tuple[ObservationFact, ...]:
+    """The Observation itself, then its components in order; each component has the others beside it.
+
+    BadValue where an element that is read has no value of its type. An Observation that only holds components together
+    (blood pressure) has no fact of its own.
+    """
+    when, when_path, instant = _when(resource, values)
+    sites = values.all_coded([resource.body_site] if resource.body_site else None)
+    method = values.coded(resource.method)
+    objects = _objects(resource, sites)
+
+    def fact(part: resources.Observation | resources.Component, path: str) -> ObservationFact:
+        if part.modifier_extension:
+            raise BadValue(path, "modified by an extension that is not known")
+        value, value_path = _value(part, path, values)
+        return ObservationFact(
+            source=source,
+            code=values.coded(part.code),
+            value=value,
+            path=value_path,
+            when=when,
+            when_path=when_path,
+            instant=instant,
+            preliminary=resource.status == "preliminary",
+            ranges=_ranges(part.reference_range, values, path),
+            interpretation=values.all_coded(part.interpretation),
+            sites=sites,
+            method=method,
+            objects=objects,
+            companions=(),
+        )
+
+    components = resource.component
+    own = fact(resource, "Observation")
+    if not components:
+        return (own,)
+    parts = [fact(each, f"Observation.component[{place}]") for place, each in enumerate(components)]
+    with_others = tuple(_beside(each, tuple(other for other in parts if other is not each)) for each in parts)
+    if own.value is None and not own.interpretation:
+        return with_others
+    return (_beside(own, tuple(parts)), *with_others)
+
+
+def _beside(fact: ObservationFact, others: tuple[ObservationFact, ...]) -> ObservationFact:
+    return ObservationFact(
+        fact.source, fact.code, fact.value, fact.path, fact.when, fact.when_path, fact.instant, fact.preliminary,
+        fact.ranges, fact.interpretation, fact.sites, fact.method, fact.objects, others,
+    )  # fmt: skip
+
+
+def order(fact: ObservationFact) -> tuple[bool, int, str, str, str]:
+    """Oldest first, the undated before all; on the same day by the moment where a time is given, then by reference."""
+    when = fact.when
+    if when is None:
+        return False, 0, "", fact.source.reference, fact.path
+    last = when.latest or when.earliest
+    return True, last.toordinal() if last else 0, fact.instant, fact.source.reference, fact.path
+
+
+def _when(resource: resources.Observation, values: Values) -> tuple[DateSpan | None, str, str]:
+    text = resource.effective_date_time
+    if text is not None:
+        return values.date(text, "Observation.effectiveDateTime"), "Observation.effectiveDateTime", values.instant(text)
+    if resource.effective_instant is not None:
+        text = resource.effective_instant
+        return values.date(text, "Observation.effectiveInstant"), "Observation.effectiveInstant", values.instant(text)
+    if resource.effective_period is not None:
+        period = resource.effective_period
+        span = values.within(period, "Observation.effectivePeriod")
+        return span, "Observation.effectivePeriod", values.instant(period.end or period.start)
+    if resource.issued is not None:
+        text = resource.issued
+        return values.date(text, "Observation.issued"), "Observation.issued", values.instant(text)
+    return None, "", ""
+
+
+def _value(part: resources.Observation | resources.Component, path: str, values: Values) -> tuple[Value | None, str]:
+    """The value and its FHIRPath. A value beside a dataAbsentReason, or two values, contradict themselves: BadValue."""
+    found: list[tuple[Value | None, str]] = []
+    if part.value_quantity is not None:
+        name = f"{path}.valueQuantity"
+        found.append((values.number(part.value_quantity, name), name))
+    if part.value_codeable_concept is not None:
+        coded = values.coded(part.value_codeable_concept)
+        found.append((CodedValue(coded) if coded.codings or coded.text else None, f"{path}.valueCodeableConcept"))
+    if part.value_string is not None:
+        found.append((TextValue(part.value_string), f"{path}.valueString"))
+    if part.value_boolean is not None:
+        found.append((FlagValue(part.value_boolean), f"{path}.valueBoolean"))
+    whole = read_number(part.value_integer, f"{path}.valueInteger")
+    if whole is not None:
+        found.append((NumberValue(whole, "", "1", "", ""), f"{path}.valueInteger"))
+    if part.value_range is not None:
+        found.append((values.range(part.value_range, f"{path}.valueRange"), f"{path}.valueRange"))
+    if part.value_ratio is not None:
+        found.append((_ratio(part, path, values), f"{path}.valueRatio"))
+    if len(found) > 1:
+        raise BadValue(f"{path}.value[x]", "given more than once")
+    if not found:
+        return None, path
+    if part.data_absent_reason is not None and found[0][0] is not None:
+        raise BadValue(path, "a value together with the reason why there is none")
+    return found[0]
+
+
+def _ratio(part: resources.Observation | resources.Component, path: str, values: Values) -> Value | None:
+    """Only a ratio to one is a number; a titre such as 1:128 is none."""
+    ratio = part.value_ratio
+    if ratio is None:
+        return None
+    number = values.number(ratio.numerator, f"{path}.valueRatio.numerator")
+    below = values.number(ratio.denominator, f"{path}.valueRatio.denominator")
+    if number is None or below is None or below.value != Decimal(1) or below.comparator:
+        return None
+    if (below.code or below.unit) not in {"", "1"}:
+        return None
+    return number
+
+
+def _ranges(ranges: Sequence[resources.ReferenceRange] | None, values: Values, path: str) -> tuple[ReferenceRange, ...]:
+    if not ranges:
+        return ()
+    found = []
+    for place, each in enumerate(ranges):
+        here = f"{path}.referenceRange[{place}]"
+        if each.modifier_extension:
+            raise BadValue(here, "modified by an extension that is not known")
+        low, high = values.number(each.low, f"{here}.low"), values.number(each.high, f"{here}.high")
+        if low is None and high is None:
+            continue
+        age = values.range(each.age, f"{here}.age")
+        found.append(
+            ReferenceRange(
+                low=low,
+                high=high,
+                type=values.coded(each.type) if each.type else NO_CODE,
+                applies=values.all_coded(each.applies_to),
+                age_low=age.low if age else None,
+                age_high=age.high if age else None,
+            )
+        )
+    return tuple(found)
+
+
+def _objects(resource: resources.Observation, sites: tuple[Coded, ...]) -> tuple[str, ...]:
+    """What tells one lesion from another: the structure or diagnosis it is about, and its sites."""
+    found = [each.reference for each in resource.focus or () if each.reference]
+    if resource.body_structure is not None and resource.body_structure.reference:
+        found.append(resource.body_structure.reference)
+    for site in sites:
+        found += [f"{each.system or each.uri}|{each.code}" for each in site.codings if each.code] or [site.text]
+    return tuple(sorted(found))

@@ -1,0 +1,96 @@
+"""Who a bundle is about, and which references mean that person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from app.fhir.errors import NoPatient, SeveralPatients, UnknownPatient
+
+if TYPE_CHECKING:
+    from app.fhir.datatypes import Reference
+    from app.fhir.resources import Patient
+
+
+class About(Enum):
+    """Whom a resource is about."""
+
+    PATIENT = "patient"
+    OTHER = "other"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A Patient of the bundle: what it is called in evidence, its fullUrl, and the resource."""
+
+    reference: str
+    full_url: str | None
+    resource: Patient
+
+    def is_called(self, name: str) -> bool:
+        """Whether `name` means this one: an id, Patient/id, an address that ends so, or the fullUrl."""
+        name = plain_reference(name)
+        if not name:
+            return False
+        if name in {self.full_url, self.reference}:
+            return True
+        id_ = self.resource.id
+        return bool(id_) and (name in {id_, f"Patient/{id_}", f"urn:uuid:{id_}"} or name.endswith(f"/Patient/{id_}"))
+
+
+def plain_reference(reference: str) -> str:
+    """A reference without white space and without its version."""
+    return reference.strip().partition("/_history/")[0]
+
+
+def choose(candidates: list[Candidate], wanted: str | None) -> Candidate:
+    """The one that was asked for, or the only one. NoPatient, SeveralPatients or UnknownPatient where there is none."""
+    if not candidates:
+        raise NoPatient
+    ids = tuple(sorted(each.resource.id or each.reference for each in candidates))
+    if wanted is None:
+        if len(candidates) > 1:
+            raise SeveralPatients(ids)
+        return candidates[0]
+    found = [each for each in candidates if each.is_called(wanted)]
+    if len(found) != 1:
+        raise UnknownPatient(wanted[:100], ids)
+    return found[0]
+
+
+@dataclass(slots=True)
+class Subject:
+    """Tells whether a reference means the patient under evaluation; remembers its answers."""
+
+    patient: Candidate
+    _seen: dict[str, bool] = field(default_factory=dict)
+
+    def of(self, reference: Reference | None) -> About:
+        """Whom a subject element is about. `reference` wins over `identifier`; a display alone names nobody."""
+        if reference is None:
+            return About.NOBODY
+        text = reference.reference
+        if text is not None:
+            found = self._seen.get(text)
+            if found is None:
+                found = self._seen[text] = self._is_meant(text)
+            return About.PATIENT if found else About.OTHER
+        identifier = reference.identifier
+        if identifier is None or not identifier.value:
+            return About.NOBODY
+        return About.PATIENT if self._has(identifier.system, identifier.value) else About.OTHER
+
+    def _is_meant(self, text: str) -> bool:
+        kind, question, query = plain_reference(text).partition("?identifier=")
+        if question and kind == "Patient":  # a conditional reference, as transactions have them
+            system, bar, value = query.partition("|")
+            return self._has(system, value) if bar else self._has(None, system)
+        return ("/" in text or text.startswith("urn:")) and self.patient.is_called(text)
+
+    def _has(self, system: str | None, value: str) -> bool:
+        return any(
+            each.value == value and (each.system or "") == (system or "")
+            for each in self.patient.resource.identifier or ()
+        )
