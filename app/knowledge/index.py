@@ -15,15 +15,16 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.knowledge.catalogue import PREFIX_SYSTEMS, Code, CodeIndex, Placement, System, bare_code
+from app.knowledge.catalogue import NOWHERE, PREFIX_SYSTEMS, Code, CodeIndex, Placement, System, bare_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Hashable, Iterable, Iterator, Mapping
 
     from app.knowledge.catalogue import Analyte, Concept, Drug, Product, Scale
 
 _ICD_CATEGORY = 3  # C79
 _ICD_AGREED = 4  # C79.3: as far as ICD-10 and ICD-10-CM say the same
+_WHOLE = 1_000_000  # a length that no code has: codes of the exact systems are looked up whole
 _ICD = frozenset({System.ICD10, System.ICD10CM})
 
 
@@ -96,19 +97,19 @@ def _add_drugs(
 ) -> None:
     """A drug of the list is known though no concept has it; a product is known when each of its ingredients is."""
     for rxcui in drugs:
-        own = exact.get((System.RXNORM, rxcui))
-        exact[System.RXNORM, rxcui] = Placement(
-            own.concepts if own else frozenset(), own.vague if own else frozenset(), known=True
-        )
+        own = exact.get((System.RXNORM, rxcui), NOWHERE)
+        exact[System.RXNORM, rxcui] = Placement(own.concepts, own.vague, known=True)
     ingredients_only = dict(exact)
     for product in products.values():
-        found = [ingredients_only.get((System.RXNORM, each)) for each in product.ingredients]
-        own = ingredients_only.get((System.RXNORM, product.rxcui))
-        there = [each for each in (own, *found) if each is not None]
-        concepts = frozenset[str]().union(*(each.concepts for each in there))
-        vague = frozenset[str]().union(*(each.vague for each in there)) - concepts
-        known = bool(found) and all(each is not None and each.known for each in found)
-        exact[System.RXNORM, product.rxcui] = Placement(concepts, vague, known=known or bool(own and own.known))
+        found = [ingredients_only.get((System.RXNORM, each), NOWHERE) for each in product.ingredients]
+        own = ingredients_only.get((System.RXNORM, product.rxcui), NOWHERE)
+        if own is NOWHERE and len(found) == 1:
+            exact[System.RXNORM, product.rxcui] = found[0]
+            continue
+        concepts = own.concepts.union(*(each.concepts for each in found))
+        vague = own.vague.union(*(each.vague for each in found)) - concepts
+        known = own.known or (bool(found) and all(each.known for each in found))
+        exact[System.RXNORM, product.rxcui] = Placement(concepts, vague, known=known)
 
 
 @dataclass(slots=True)
@@ -141,7 +142,8 @@ class _Builder:
         self.entries: defaultdict[tuple[str, str], _Entries] = defaultdict(_Entries)
         self.holders: defaultdict[str, set[str]] = defaultdict(set)
         self.narrower: defaultdict[str, set[str]] = defaultdict(set)
-        self.shared: dict[tuple[frozenset[str], frozenset[str]], Placement] = {}
+        self.placed: dict[Hashable, Placement] = {}
+        self.own = {each: tuple(self._spread(concepts[each].codes)) for each in order}
         for each in order:
             for part in closure[each]:
                 self.holders[part].add(each)
@@ -163,7 +165,7 @@ class _Builder:
     # -- collecting
 
     def _collect(self, concept: Concept) -> None:
-        for system, code, sure in self._spread(concept.codes):
+        for system, code, sure in self.own[concept.id]:
             if sure:
                 self.entries[system, code].yes.add(concept.id)
                 self._collect_general(concept, system, code)
@@ -200,16 +202,13 @@ class _Builder:
         """
         parts = self.closure[concept.id]
         if system in PREFIX_SYSTEMS and any(
-            theirs == system and mine.startswith(code) for part in parts for theirs, mine, _ in self._own(part)
+            theirs == system and mine.startswith(code) for part in parts for theirs, mine, _ in self.own[part]
         ):
             self.entries[system, code].maybe.add(concept.id)
             for unspecified in _unspecified(system, code):
                 self._collect_vague(concept, system, unspecified)
         else:
             self._collect_vague(concept, system, code)
-
-    def _own(self, concept: str) -> Iterator[tuple[str, str, bool]]:
-        return self._spread(self.concepts[concept].codes)
 
     @staticmethod
     def _spread(codes: tuple[Code, ...]) -> Iterator[tuple[str, str, bool]]:
@@ -228,42 +227,44 @@ class _Builder:
     # -- answering
 
     def _place(self, system: str, code: str, *, beneath: bool) -> Placement:
-        lengths: dict[str, int] = {}
-        refused: dict[str, int] = {}
+        yes: dict[str, int] = {}
+        no: dict[str, int] = {}
         maybe: set[str] = set()
         generals: set[str] = set()
-        for end in range(1 if system in PREFIX_SYSTEMS else len(code), len(code) + 1):
-            entries = self.entries.get((system, code[:end]))
-            if entries is None:
-                continue
-            lengths.update(dict.fromkeys(entries.yes, end))
-            refused.update(dict.fromkeys(entries.no, end))
-            maybe |= entries.maybe_below
-            generals |= entries.general_below
+        for length in range(1, len(code) + 1) if system in PREFIX_SYSTEMS else (_WHOLE,):
+            entries = self.entries.get((system, code[:length]))
+            if entries is not None:
+                yes.update(dict.fromkeys(entries.yes, length))
+                no.update(dict.fromkeys(entries.no, length))
+                maybe |= entries.maybe_below
+                generals |= entries.general_below
         if not beneath:
             maybe |= self.entries[system, code].maybe
             generals |= self.entries[system, code].general
-        members = self._members(lengths, refused)
+        # Thousands of codes say the same; it is worked out once.
+        key = (frozenset(yes.items()), frozenset(no.items()), frozenset(maybe), frozenset(generals))
+        if key not in self.placed:
+            self.placed[key] = self._placement(yes, no, maybe, generals)
+        return self.placed[key]
+
+    def _placement(
+        self, yes: Mapping[str, int], no: Mapping[str, int], maybe: set[str], generals: set[str]
+    ) -> Placement:
+        members = self._members(yes, no)
         for general in generals:
             if members.isdisjoint(self.closure[general] - {general}):
                 maybe |= self.narrower[general]
         vague = {holder for each in maybe if each not in members for holder in self.holders[each]} - members
-        return self._shared(frozenset(members), frozenset(vague))
+        return Placement(frozenset(members), frozenset(vague), known=bool(members))
 
-    def _members(self, lengths: Mapping[str, int], refused: Mapping[str, int]) -> set[str]:
-        reached = {holder for each in lengths for holder in self.holders[each]}
+    def _members(self, yes: Mapping[str, int], no: Mapping[str, int]) -> set[str]:
+        reached = {holder for each in yes for holder in self.holders[each]}
         found: dict[str, int] = {}
         for each in sorted(reached, key=self.order.__getitem__):
-            best = max((lengths.get(each, 0), *(found.get(part, 0) for part in self.concepts[each].includes)))
-            if best > refused.get(each, 0):
+            best = max((yes.get(each, 0), *(found.get(part, 0) for part in self.concepts[each].includes)))
+            if best > no.get(each, 0):
                 found[each] = best
         return set(found)
-
-    def _shared(self, members: frozenset[str], vague: frozenset[str]) -> Placement:
-        key = (members, vague)
-        if key not in self.shared:
-            self.shared[key] = Placement(members, vague, known=bool(members))
-        return self.shared[key]
 
 
 def _headings(system: str, code: str) -> Iterator[str]:
