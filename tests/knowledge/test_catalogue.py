@@ -280,6 +280,22 @@ def test_one_id_in_two_files_is_an_error() -> None:
     assert "Another file has this id too." in refused(analytes__zz_yaml=entry)
 
 
+ROUTES = """
+oral: {codes: [{system: snomed, code: "26643006", display: Oral route}], words: [po, oral]}
+intravenous: {words: [iv]}
+"""
+
+
+def test_routes_lead_from_codes_and_words() -> None:
+    read = read_catalogue({**SMALL, "routes.yaml": ROUTES.encode()}, load_unit_table())
+
+    assert read.routes == {"snomed|26643006": "oral", "po": "oral", "oral": "oral", "iv": "intravenous"}
+
+
+def test_a_word_for_two_routes_is_refused() -> None:
+    assert "intravenous: 'po' is on another route too." in refused(routes_yaml=ROUTES.replace("[iv]", "[iv, po]"))
+
+
 # --- where a code is placed ------------------------------------------------------------------------------------------
 
 
