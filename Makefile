@@ -1,0 +1,64 @@
+# Every target sets itself up: Python 3.11 or newer and make are all it needs.
+# The packages come from the hashed lock files, from whatever index pip is configured for.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test check format openapi lock clean
+
+help:  ## What can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Eligo needs Python 3.11 or newer; say where it is: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(VENV)/pyvenv.cfg requirements.lock requirements-build.lock pyproject.toml
+	$(PIP) install --quiet --require-hashes -r requirements-build.lock
+	$(PIP) install --quiet --require-hashes -r requirements.lock
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.lock
+	$(PIP) install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: $(VENV)/.run  ## Judge the demonstration patients against the demonstration trials
+	$(BIN)/eligo demo
+
+serve: $(VENV)/.run  ## Serve on http://127.0.0.1:8000 (documentation under /docs)
+	$(BIN)/eligo serve
+
+test: $(VENV)/.dev  ## Run the tests, with branch coverage
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+check: $(VENV)/.dev  ## Lint, types, import order, schemas, freshness of generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest --quiet -m freshness
+
+format: $(VENV)/.dev  ## Apply the formatter and the safe fixes
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+openapi: $(VENV)/.run  ## Write openapi/openapi.json anew
+	$(BIN)/eligo openapi > openapi/openapi.json
+
+lock: $(VENV)/pyvenv.cfg  ## Resolve the lock files anew from pyproject.toml
+	$(PIP) install --quiet pip-tools
+	$(COMPILE) --upgrade --output-file requirements.lock pyproject.toml
+	$(COMPILE) --upgrade --only-build-deps --build-deps-for editable --constraint requirements.lock \
+		--output-file requirements-build.lock pyproject.toml
+	$(COMPILE) --upgrade --extra dev --constraint requirements.lock --constraint requirements-build.lock \
+		--output-file requirements-dev.lock pyproject.toml
+
+clean:  ## Remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .import_linter_cache
