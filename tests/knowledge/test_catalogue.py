@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from pathlib import Path
@@ -11,7 +12,8 @@ import jsonschema
 import pytest
 import yaml
 
-from app.knowledge.catalogue import NOWHERE, Catalogue, CodeIndex
+from app.knowledge.catalogue import NOWHERE, Catalogue, Code, CodeIndex, System
+from app.knowledge.index import codes_beneath
 from app.knowledge.load import CatalogueError, load_catalogue, load_files, read_catalogue
 from app.knowledge.load_units import load_unit_table
 
@@ -369,3 +371,26 @@ def test_the_memory_of_placements_is_bounded() -> None:
 def test_includes_close_over_what_they_include(made_up: Catalogue) -> None:
     assert made_up.index.closure["metastasis"] == {"metastasis", "brain", "bone"}
     assert made_up.index.closure["brain"] == {"brain"}
+
+
+def longest(concept: str, code: str, catalogue: Catalogue) -> int:
+    """How much of an ICD-10-CM code the concept claims, worked out from the entries as written; 0: not in it."""
+    entry = catalogue.concepts[concept]
+
+    def most(codes: tuple[Code, ...]) -> int:
+        bare = [each for one in codes if one.system is System.ICD10CM for each in codes_beneath(one)]
+        return max((len(each) for each in bare if code.startswith(each)), default=0)
+
+    claimed = max(most(entry.codes), *(longest(each, code, catalogue) for each in entry.includes), 0)
+    return claimed if claimed > most(entry.without) else 0
+
+
+def test_the_index_says_what_the_entries_say() -> None:
+    catalogue = load_catalogue()
+    written = sorted({code for system, code in catalogue.index.exact if system == System.ICD10CM})
+    asked = [code + more for code, more in zip(written, itertools.cycle(("", "0", "91")), strict=False)][::5]
+
+    for code in asked:
+        members = {each for each in catalogue.concepts if longest(each, code, catalogue)}
+        assert catalogue.index.place("icd10cm", code).concepts == members, code
+    assert len(asked) > 10
