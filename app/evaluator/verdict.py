@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from app.criteria.nodes import AtLeast, If, Not, Preference
 from app.evaluator.truth import Truth
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from app.criteria.nodes import Criterion
     from app.evaluator.facts import Coding
+    from app.knowledge.catalogue import Family
 
 
 class Basis(StrEnum):
@@ -65,9 +67,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The verdict on one node. `explanation` is one plain sentence; `turns_on` is set where waiting alone changes it.
+    """The verdict on one node. `explanation` is plain sentences ("" for logic: the report draws it from the parts).
 
     `turns_on` is the first day on which `holds` would turn over if nothing new happened, None where it would not.
+    `searched` are the families that were looked through in vain; how many records that were, the chart knows.
     """
 
     holds: Truth
@@ -79,7 +82,32 @@ class Verdict:
     questions: tuple[Question, ...] = ()
     turns_on: date | None = None
     because: tuple[Verdict, ...] = ()
+    searched: tuple[Family, ...] = ()
 
     def deciding(self) -> tuple[Verdict, ...]:
-        """The parts that, taken alone, would have given the same answer."""
-        return tuple(part for part in self.because if part.holds is self.holds)
+        """The parts that, taken alone under the same node, would have given the same answer."""
+        match self.node:
+            case Not():
+                return self.because
+            case If():
+                return _deciding_branches(self.because)
+            case AtLeast() if self.holds is Truth.UNKNOWN:
+                return tuple(part for part in self.because if part.holds is not Truth.FALSE)
+            case _:
+                return tuple(
+                    part
+                    for part in self.because
+                    if part.holds is self.holds and not isinstance(part.node, Preference)
+                )
+
+
+def _deciding_branches(because: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
+    """The condition and the branch that it picked; where it is open, all of them."""
+    condition, *branches = because
+    match condition.holds:
+        case Truth.TRUE:
+            return (condition, branches[0])
+        case Truth.FALSE:
+            return (condition, *branches[1:])
+        case _:
+            return because

@@ -1,0 +1,154 @@
+"""The case under judgement: one chart, the catalogue, the settings; and what a process remembers from case to case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from app.criteria.nodes import AllOf, AnyOf, AtLeast, If, Not
+from app.evaluator.facts import Coding
+from app.evaluator.truth import Truth
+from app.evaluator.verdict import Basis, Missing, Verdict
+from app.knowledge.catalogue import Family
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import date
+
+    from app.criteria.nodes import Criterion
+    from app.criteria.time import DateSpan
+    from app.evaluator.facts import Chart
+    from app.evaluator.settings import EvaluationSettings
+    from app.knowledge.catalogue import Catalogue, Code
+
+_MOST_NODES = 100_000
+_BITS = {family: 1 << place for place, family in enumerate(Family)}
+
+
+class Memory:
+    """What one catalogue's verdicts have in common, whatever the chart. One a process; not for several threads.
+
+    Equal nodes become one object (`canonical`), so that a chart's memo goes by identity. The verdict of a node for which a
+    chart has no record at all is the same for all charts that show the same families: it is made once (`shared`).
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.uris: dict[str, str] = {}
+        for uri, system in catalogue.systems.items():
+            self.uris.setdefault(str(system), uri)
+        self._nodes: dict[Criterion, Criterion] = {}
+        self._known: dict[int, Criterion] = {}
+        self._shared: dict[tuple[int, ...], Verdict] = {}
+        self._shared_ids: set[int] = set()
+
+    def canonical(self, node: Criterion) -> Criterion:
+        """The one object that stands for all nodes equal to this one."""
+        if self._known.get(id(node)) is node:
+            return node
+        found = self._nodes.get(node)
+        if found is None:
+            if len(self._nodes) >= _MOST_NODES:
+                self._nodes.clear()
+                self._known.clear()
+                self._shared.clear()
+                self._shared_ids.clear()
+            found = self._inner(node)
+            self._nodes[found] = found
+            self._known[id(found)] = found
+        return found
+
+    def _inner(self, node: Criterion) -> Criterion:
+        match node:
+            case AllOf(parts=parts) | AnyOf(parts=parts) | AtLeast(parts=parts):
+                return replace(node, parts=tuple(self.canonical(each) for each in parts))
+            case Not():
+                return replace(node, part=self.canonical(node.part))
+            case If():
+                return replace(
+                    node,
+                    condition=self.canonical(node.condition),
+                    then=self.canonical(node.then),
+                    otherwise=None if node.otherwise is None else self.canonical(node.otherwise),
+                )
+            case _:
+                return node
+
+    def is_shared(self, verdicts: tuple[Verdict, ...]) -> bool:
+        """Whether all of them hold for every chart of the same profile."""
+        known = self._shared_ids
+        return all(id(each) in known for each in verdicts)
+
+    def shared(self, key: tuple[int, ...], make: Callable[[], Verdict]) -> Verdict:
+        """The verdict under a key that begins with the id of a canonical node, made the first time."""
+        found = self._shared.get(key)
+        if found is None:
+            found = self._shared[key] = make()
+            self._shared_ids.add(id(found))
+        return found
+
+    def coding(self, codes: tuple[Code, ...]) -> Coding | None:
+        """The first of the codes as a record would carry it: what to send."""
+        if not codes:
+            return None
+        first = codes[0]
+        return Coding(str(first.system), self.uris.get(str(first.system), ""), first.code, first.display)
+
+
+@dataclass(slots=True)
+class Case:
+    """What every kind of fact is judged with. `judge` judges another node of the same case."""
+
+    chart: Chart
+    catalogue: Catalogue
+    settings: EvaluationSettings
+    memory: Memory
+    judge: Callable[[Criterion], Verdict]
+    profile: int
+    shown: Mapping[Family, bool]
+
+    as_of: date
+    stale_before: date
+
+    def is_recent(self, when: DateSpan | None) -> bool:
+        """Whether a value is not stale: not older than the setting says."""
+        return when is not None and when.earliest is not None and when.earliest >= self.stale_before
+
+    def hidden(self, families: tuple[Family, ...]) -> tuple[Family, ...]:
+        """Those of the families that the caller has not shown."""
+        shown = self.shown
+        return tuple(each for each in families if not shown[each])
+
+    def nothing(self, node: Criterion, name: str, families: tuple[Family, ...]) -> Verdict:
+        """The verdict where no record bears on the question at all: false by absence, or unknown."""
+        return self.memory.shared((id(node), self.profile), lambda: absent(node, name, families, self.hidden(families)))
+
+
+def profile_of(chart: Chart) -> tuple[int, dict[Family, bool]]:
+    """Which families are shown, as one number and as a table."""
+    shown = {family: chart.shown(family) for family in Family}
+    return sum(_BITS[family] for family, is_shown in shown.items() if is_shown), shown
+
+
+def absent(node: Criterion, name: str, families: tuple[Family, ...], hidden: tuple[Family, ...]) -> Verdict:
+    """No record: false where every family is shown, else unknown and the families that would tell are missing."""
+    if not hidden:
+        return Verdict(Truth.FALSE, node, Basis.ABSENCE, f"No record of {name} was found.", searched=families)
+    return Verdict(
+        Truth.UNKNOWN,
+        node,
+        Basis.NONE,
+        f"No record of {name} was found, and {_listed(hidden)} records were not shown to be complete.",
+        missing=tuple(not_shown(each, name) for each in hidden),
+    )
+
+
+def not_shown(family: Family, name: str) -> Missing:
+    """What to send where a family was not shown at all."""
+    if family is Family.MEDICATION:
+        return Missing("MedicationStatement", f"medication records of the patient, or that there are none ({name})")
+    return Missing(family.value, f"{family.value} records of the patient, or that there are none ({name})")
+
+
+def _listed(families: tuple[Family, ...]) -> str:
+    return " and ".join(each.value for each in families)

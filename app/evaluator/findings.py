@@ -1,0 +1,129 @@
+"""What one record says to a question, and how the records come to a verdict together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from app.evaluator.case import not_shown
+from app.evaluator.truth import Truth
+from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict
+from app.evaluator.wording import sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import date
+
+    from app.criteria.nodes import Criterion
+    from app.evaluator.case import Case
+    from app.knowledge.catalogue import Family
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Finding:
+    """One record's answer: whether it makes the statement true, what it shows, and what it leaves open.
+
+    `text` says why in a clause ("prednisone from 2026-09-01"). `leaves` is the day on which it stops making the statement
+    true by itself. A false finding is `refuting` where the record speaks against the statement, not merely beside it.
+    """
+
+    holds: Truth
+    text: str
+    evidence: tuple[Evidence, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    questions: tuple[Question, ...] = ()
+    leaves: date | None = None
+    refuting: bool = False
+
+    def require(self, holds: Truth, missing: Iterable[Missing] = (), questions: Iterable[Question] = ()) -> None:
+        """Something else must hold of the record too; what would settle it is kept only while it is open."""
+        if holds is Truth.FALSE or self.holds is Truth.FALSE:
+            self.holds = Truth.FALSE
+            self.missing = ()
+            self.questions = ()
+        elif holds is Truth.UNKNOWN:
+            self.holds = Truth.UNKNOWN
+            self.missing = (*self.missing, *missing)
+            self.questions = (*self.questions, *questions)
+
+
+def weigh(case: Case, node: Criterion, name: str, families: tuple[Family, ...], findings: Sequence[Finding]) -> Verdict:
+    """True by one record; failing that, open by one; false only where every family that could tell is shown."""
+    true = [each for each in findings if each.holds is Truth.TRUE]
+    if true:
+        days = [each.leaves for each in true]
+        turns = None
+        if all(day is not None for day in days) and not any(each.holds is Truth.UNKNOWN for each in findings):
+            turns = max(day for day in days if day is not None)
+        return Verdict(
+            Truth.TRUE,
+            node,
+            Basis.EVIDENCE,
+            said(true),
+            evidence=cited(true, Role.SUPPORTS),
+            turns_on=turns if not case.hidden(families) else None,
+        )
+    open_ = [each for each in findings if each.holds is Truth.UNKNOWN]
+    hidden = case.hidden(families)
+    if open_:
+        return Verdict(
+            Truth.UNKNOWN,
+            node,
+            Basis.JUDGEMENT if not hidden and not any(each.missing for each in open_) else Basis.NONE,
+            said(open_),
+            evidence=cited(open_, Role.CONSIDERED),
+            missing=once(each for finding in open_ for each in finding.missing)
+            + tuple(not_shown(each, name) for each in hidden if not _only_asks(open_)),
+            questions=once(each for finding in open_ for each in finding.questions),
+        )
+    if not findings:
+        return case.nothing(node, name, families)
+    against = any(each.refuting for each in findings)
+    if hidden:
+        return Verdict(
+            Truth.UNKNOWN,
+            node,
+            Basis.NONE,
+            f"{said(findings)} Whether there is other {name} was not shown.",
+            evidence=cited(findings, Role.CONTRADICTS if against else Role.CONSIDERED),
+            missing=tuple(not_shown(each, name) for each in hidden),
+        )
+    return Verdict(
+        Truth.FALSE,
+        node,
+        Basis.EVIDENCE,
+        said(findings),
+        evidence=cited(findings, Role.CONTRADICTS if against else Role.CONSIDERED),
+        searched=families,
+    )
+
+
+def _only_asks(findings: Sequence[Finding]) -> bool:
+    """Something is there and only a person can tell of what kind: more records would not settle it."""
+    return any(each.questions and not each.missing for each in findings)
+
+
+def cited(findings: Iterable[Finding], role: Role) -> tuple[Evidence, ...]:
+    """The evidence of all of them, each once; the role is theirs unless the record speaks against by itself."""
+    return once(
+        each
+        if each.role is role or each.role is Role.CONTRADICTS
+        else Evidence(each.reference, role, each.path, each.value, each.effective, each.code, each.stale)
+        for finding in findings
+        for each in finding.evidence
+    )
+
+
+def said(findings: Sequence[Finding], most: int = 4) -> str:
+    """One sentence that names the records."""
+    texts = tuple(dict.fromkeys(each.text.rstrip(".") for each in findings))
+    if len(texts) > most:
+        texts = (*texts[:most], f"{len(texts) - most} more")
+    return sentence("; ".join(texts))
+
+
+def once(items: Iterable[T]) -> tuple[T, ...]:
+    """Each once, in the order they first came."""
+    return tuple(dict.fromkeys(items))

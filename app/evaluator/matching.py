@@ -1,0 +1,37 @@
+"""Whether a coding on a record (a site, a reason, a cause) is a concept of the catalogue. Never by words alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.evaluator.truth import Truth, any_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from app.evaluator.facts import Coded
+    from app.knowledge.catalogue import Catalogue
+
+
+def is_concept(coded: Coded, concept: str, catalogue: Catalogue) -> Truth:
+    """True where a coding is the concept, false where one is known as something else, unknown otherwise."""
+    known = False
+    for coding in coded.codings:
+        placement = catalogue.index.place(coding.system, coding.code)
+        if concept in placement.concepts:
+            return Truth.TRUE
+        if concept in placement.vague:
+            return Truth.UNKNOWN
+        known = known or placement.known
+    return Truth.FALSE if known else Truth.UNKNOWN
+
+
+def any_is(coded: Iterable[Coded], concepts: Iterable[str], catalogue: Catalogue) -> Truth:
+    """Whether any of the codings is any of the concepts; unknown where there are none."""
+    seen = [is_concept(each, concept, catalogue) for each in coded for concept in concepts]
+    return any_of(seen) if seen else Truth.UNKNOWN
+
+
+def has_code(coded: Coded, system: str, codes: frozenset[str]) -> bool:
+    """Whether one of the codings is one of the codes of a system."""
+    return any(each.system == system and each.code in codes for each in coded.codings)

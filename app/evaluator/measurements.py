@@ -1,0 +1,306 @@
+"""Measurements: the value of an analyte against its limits."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from app.criteria.nodes import Measured, NormalLimit, Op, Pick, Quantity
+from app.criteria.words import bounds_words, limit_words
+from app.evaluator.facts import CodedValue, NumberValue, TextValue
+from app.evaluator.formulas import computed
+from app.evaluator.limits import ends_of, limit_value
+from app.evaluator.picks import Answer, combine, evidence_of, has_content, judge_latest, latest, narrowest, window_days
+from app.evaluator.quantities import Interval, Unreadable, compare, convert, read_interval
+from app.evaluator.truth import Truth, all_of, any_of
+from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict
+from app.evaluator.windows import DAWN, Window, day_in
+from app.evaluator.wording import number_text, on, value_text, with_unit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.criteria.nodes import Bound
+    from app.evaluator.case import Case
+    from app.evaluator.facts import ObservationFact
+    from app.knowledge.catalogue import Analyte
+
+_ROOM_AIR = "room-air"
+# LOINC: what is recorded beside a saturation that was not measured on room air.
+_OXYGEN_FLOW = frozenset({"3151-8"})  # Inhaled oxygen flow rate
+_OXYGEN_SHARE = frozenset({"19994-3"})  # Oxygen/Total gas setting [Volume Fraction] Ventilator
+_AIR_PER_CENT = 21
+
+
+def judge_measured(case: Case, node: Measured) -> Verdict:
+    """The verdict on a Measured."""
+    analyte = case.catalogue.analytes.get(node.analyte)
+    if analyte is None:
+        return Verdict(
+            Truth.UNKNOWN, node, Basis.NONE, f"{node.analyte} is not in the catalogue.",
+            questions=(Question(f"Is the {node.analyte.replace('-', ' ')} {bounds_words(node.bounds)}?"),),
+        )  # fmt: skip
+    observations = case.chart.observations(node.analyte)
+    if node.circumstance == _ROOM_AIR:
+        observations = tuple(each for each in observations if not _on_oxygen(case, each))
+    if analyte.formula is not None and node.formula in {None, analyte.formula}:
+        made = computed(case, analyte)
+        if made is not None:
+            return _with_computed(case, node, analyte, observations, made)
+    if not observations:
+        return _nothing(case, node, analyte)
+    if node.pick is Pick.ANY:
+        return _any(case, node, analyte, observations)
+    if analyte.objects:
+        return _each_object(case, node, analyte, observations)
+    return _latest(case, node, analyte, observations)
+
+
+def _latest(case: Case, node: Measured, analyte: Analyte, observations: Sequence[ObservationFact]) -> Verdict:
+    return judge_latest(
+        case, node, analyte.name, observations, node.within,
+        lambda fact: _answer(case, node, analyte, fact),
+        lambda iso: wanted(case, node, analyte, iso),
+    )  # fmt: skip
+
+
+def wanted(case: Case, node: Measured, analyte: Analyte, window: str) -> Missing:
+    """What to send: the analyte, with its reference range where the limit is a multiple of it."""
+    needs_range = any(isinstance(each.limit, NormalLimit) for each in node.bounds)
+    text = f"{analyte.name} with its reference range" if needs_range and analyte.id not in case.settings.ranges else (
+        analyte.name
+    )
+    return Missing("Observation", text, case.memory.coding(analyte.codes), window)
+
+
+def _nothing(case: Case, node: Measured, analyte: Analyte) -> Verdict:
+    """No usable value: unknown. What only its words name is cited."""
+    narrow = narrowest(case, node.within)
+    iso = narrow.iso() if narrow is not None else ""
+    named = case.chart.named_observations(node.analyte)
+    if not named:
+        key = (id(node), hash(iso), bool(case.settings.ranges))
+        return case.memory.shared(
+            key,
+            lambda: Verdict(
+                Truth.UNKNOWN, node, Basis.NONE, f"There is no usable {analyte.name}.",
+                missing=(wanted(case, node, analyte, iso),),
+            ),
+        )  # fmt: skip
+    return Verdict(
+        Truth.UNKNOWN,
+        node,
+        Basis.NONE,
+        f"Whether what is recorded is the {analyte.name} is not certain.",
+        evidence=tuple(one for each in named[-3:] for one in evidence_of(case, each, Answer(Truth.UNKNOWN, ""))),
+        missing=(wanted(case, node, analyte, iso),),
+    )
+
+
+def _answer(case: Case, node: Measured, analyte: Analyte, fact: ObservationFact) -> Answer:
+    """One value against all bounds."""
+    said = f"{analyte.name} {value_text(fact.value)}{on(fact.when)}"
+    interval = read_interval(fact.value, analyte, case.catalogue)
+    if isinstance(interval, Unreadable):
+        wanted_ = wanted(case, node, analyte, "")
+        unit = isinstance(fact.value, NumberValue)
+        what = f"{wanted_.text}: {interval.reason}" if unit else f"{wanted_.text} as a number with its unit"
+        return Answer(
+            Truth.UNKNOWN, f"{said} decides nothing: {interval.reason}",
+            (Missing("Observation", what, wanted_.code),),
+        )  # fmt: skip
+    parts = [_bound(case, node, analyte, fact, interval, each) for each in node.bounds]
+    holds = all_of(each.holds for each in parts)
+    limits = tuple(dict.fromkeys(each.text for each in parts if each.text))
+    shown = next((each.value for each in parts if each.value), "")
+    verb = {Truth.TRUE: "is", Truth.FALSE: "is not", Truth.UNKNOWN: "may or may not be"}[holds]
+    limits_text = f" ({', '.join(limits)})" if limits else ""
+    return Answer(
+        holds,
+        f"{said} {verb} {bounds_words(node.bounds)}{limits_text}",
+        tuple(one for each in parts if each.holds is Truth.UNKNOWN for one in each.missing),
+        (),
+        f"{value_text(fact.value)}{shown}",
+        tuple(one for each in parts for one in each.extra),
+    )
+
+
+def _bound(
+    case: Case, node: Measured, analyte: Analyte, fact: ObservationFact, value: Interval, bound: Bound
+) -> Answer:
+    if isinstance(bound.limit, Quantity):
+        return _fixed(case, node, analyte, value, bound, bound.limit)
+    return _normal(case, node, analyte, fact, value, bound, bound.limit)
+
+
+def _fixed(  # noqa: PLR0913
+    case: Case, node: Measured, analyte: Analyte, value: Interval, bound: Bound, limit: Quantity
+) -> Answer:
+    there = convert(value, limit.unit, analyte, case.catalogue)
+    if isinstance(there, Unreadable):
+        asked = wanted(case, node, analyte, "")
+        return Answer(
+            Truth.UNKNOWN, there.reason, (Missing("Observation", f"{asked.text} in {limit.unit}", asked.code),)
+        )
+    holds = compare(there, bound.op, Fraction(limit.value))
+    shown = "" if there is value else f" = {_interval_text(there)}"
+    missing = (wanted(case, node, analyte, ""),) if holds is Truth.UNKNOWN else ()
+    return Answer(holds, "", missing, (), shown)
+
+
+def _normal(  # noqa: PLR0913
+    case: Case,
+    node: Measured,
+    analyte: Analyte,
+    fact: ObservationFact,
+    value: Interval,
+    bound: Bound,
+    limit: NormalLimit,
+) -> Answer:
+    asked = wanted(case, node, analyte, "")
+    missing = (Missing("Observation", f"{analyte.name} with its reference range", asked.code),)
+    ends = ends_of(case, fact, analyte, limit, value.unit)
+    if not any(each.fits is Truth.TRUE for each in ends):
+        return Answer(Truth.UNKNOWN, f"no {limit.end} of this observation", missing)
+    seen: dict[Truth, str] = {}
+    for each in ends:
+        there = limit_value(each, limit, value.unit, analyte, case)
+        if isinstance(there, Unreadable):
+            return Answer(Truth.UNKNOWN, there.reason, missing)
+        text = f"{limit_words(limit)} = {with_unit(there, value.unit)}"
+        seen.setdefault(compare(value, bound.op, there), text)
+    path = f"{fact.path.rpartition('.')[0]}.referenceRange"
+    extra = tuple(
+        Evidence(
+            fact.source.reference, Role.CONSIDERED,
+            f"{path}[{each.place}]" if each.place is not None else "site reference range", f"{limit.end} {each.text}",
+            fact.when.text if fact.when is not None else "",
+        )
+        for each in ends
+    )  # fmt: skip
+    if len(seen) > 1:
+        return Answer(Truth.UNKNOWN, "its reference ranges disagree", missing, (), "", extra)
+    holds, text = seen.popitem()
+    return Answer(holds, text, missing if holds is Truth.UNKNOWN else (), (), "", extra)
+
+
+def _interval_text(value: Interval) -> str:
+    if value.low is not None and value.low == value.high:
+        return with_unit(value.low, value.unit)
+    if value.low is None and value.high is not None:
+        return f"{'<' if value.high_out else '<='}{with_unit(value.high, value.unit)}"
+    if value.high is None and value.low is not None:
+        return f"{'>' if value.low_out else '>='}{with_unit(value.low, value.unit)}"
+    low, high = value.low or Fraction(0), value.high or Fraction(0)
+    return f"{number_text(low)} - {with_unit(high, value.unit)}"
+
+
+def _any(case: Case, node: Measured, analyte: Analyte, observations: Sequence[ObservationFact]) -> Verdict:
+    """Any value in the window: one that does is enough; that none does is said of what was recorded."""
+    window = window_days(case, node.within) or Window(DAWN, case.as_of)
+    narrow = narrowest(case, node.within)
+    answers = []
+    for fact in observations:
+        if not has_content(fact):
+            continue
+        inside = day_in(fact.when, window)
+        if inside is Truth.FALSE:
+            continue
+        answer = _answer(case, node, analyte, fact)
+        if inside is Truth.UNKNOWN and answer.holds is Truth.TRUE:
+            asked = wanted(case, node, analyte, "")
+            answer = Answer(Truth.UNKNOWN, answer.text, (Missing("Observation", f"date of {asked.text}", asked.code),))
+        answers.append((fact, answer))
+    holds = any_of(each.holds for _, each in answers)
+    if not answers:
+        return Verdict(
+            Truth.UNKNOWN, node, Basis.NONE, f"There is no usable {analyte.name}.",
+            missing=(wanted(case, node, analyte, narrow.iso() if narrow is not None else ""),),
+        )  # fmt: skip
+    deciding = [each for each in answers if each[1].holds is holds]
+    if holds is Truth.TRUE:
+        deciding = deciding[-1:]
+    return combine(case, node, analyte.name, deciding, wanted(case, node, analyte, ""))
+
+
+def _each_object(case: Case, node: Measured, analyte: Analyte, observations: Sequence[ObservationFact]) -> Verdict:
+    """Distinct objects (lesions) are judged each, and what is at most so large must be so for all of them.
+
+    A value that names no lesion may be of one that another value names: where it is older and they disagree, it is open.
+    """
+    groups: dict[tuple[str, ...], list[ObservationFact]] = {}
+    for fact in observations:
+        groups.setdefault(fact.objects, []).append(fact)
+    if len(groups) == 1:
+        return _latest(case, node, analyte, observations)
+    verdicts = {key: _latest(case, node, analyte, group) for key, group in sorted(groups.items())}
+    seen = {each.holds for each in verdicts.values()}
+    if () in groups and len(seen) > 1 and any(_newest(group, case) > _newest(groups[()], case) for group in groups.values()):
+        verdicts[()] = Verdict(
+            Truth.UNKNOWN, node, Basis.NONE, verdicts[()].explanation, verdicts[()].evidence,
+            (Missing("Observation", f"which object the {analyte.name} without a site is of"),),
+        )  # fmt: skip
+    upper = all(each.op in {Op.LT, Op.LE} for each in node.bounds)
+    holds = all_of(each.holds for each in verdicts.values())
+    if not upper and len({each.holds for each in verdicts.values()}) > 1:
+        holds = Truth.UNKNOWN
+    deciding = [each for each in verdicts.values() if each.holds is holds] or list(verdicts.values())
+    missing = tuple(dict.fromkeys(one for each in deciding for one in each.missing))
+    return Verdict(
+        holds,
+        node,
+        Basis.EVIDENCE if holds is not Truth.UNKNOWN else Basis.NONE,
+        " ".join(each.explanation for each in deciding),
+        tuple(dict.fromkeys(one for each in deciding for one in each.evidence)),
+        () if holds is not Truth.UNKNOWN else missing or (wanted(case, node, analyte, ""),),
+    )
+
+
+def _newest(group: Sequence[ObservationFact], case: Case) -> str:
+    found = latest(group, case.as_of)
+    return found[0].when.text if found and found[0].when is not None else ""
+
+
+def _with_computed(
+    case: Case,
+    node: Measured,
+    analyte: Analyte,
+    observations: Sequence[ObservationFact],
+    made: tuple[ObservationFact, tuple[Evidence, ...]],
+) -> Verdict:
+    """The later of the reported and the computed value; of the same day, both must say the same."""
+    fact, inputs = made
+
+    def answer(each: ObservationFact) -> Answer:
+        found = _answer(case, node, analyte, each)
+        if each is fact:
+            found.extra = (*inputs, *found.extra)
+        return found
+
+    merged = sorted([*observations, fact], key=lambda each: _day_of(each))
+    return judge_latest(
+        case, node, analyte.name, merged, node.within, answer, lambda iso: wanted(case, node, analyte, iso)
+    )
+
+
+def _day_of(fact: ObservationFact) -> tuple[int, str]:
+    if fact.when is None:
+        return (0, "")
+    last = fact.when.latest or fact.when.earliest
+    return (last.toordinal() if last is not None else 0, fact.instant)
+
+
+def _on_oxygen(case: Case, fact: ObservationFact) -> bool:
+    """Whether oxygen was given: a flow, or more of it than air has, recorded with the value."""
+    for each in fact.companions:
+        codes = {coding.code for coding in each.code.codings if coding.system == "loinc"}
+        value = each.value
+        if codes & _OXYGEN_FLOW and not (isinstance(value, NumberValue) and value.value == 0):
+            return True
+        if codes & _OXYGEN_SHARE and isinstance(value, NumberValue):
+            share = value.value if value.value > 1 else value.value * 100
+            if share > _AIR_PER_CENT:
+                return True
+        if isinstance(value, CodedValue | TextValue) and codes & (_OXYGEN_FLOW | _OXYGEN_SHARE):
+            return True
+    return False
