@@ -1,0 +1,37 @@
+"""Forms of words → expressions: each case is a line of our own and what it must be read as."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypedDict
+
+import pytest
+import yaml
+
+from app.knowledge.load import load_catalogue
+from app.reader import read_criteria_text
+from tests.reader.outline import outline
+
+CASES = Path(__file__).parents[1] / "cases" / "readings"
+
+
+class Case(TypedDict):
+    """One line, the list it stands in, and its reading."""
+
+    side: str
+    text: str
+    reads: str
+
+
+def _cases() -> list[Case]:
+    return [case for file in sorted(CASES.glob("*.yaml")) for case in yaml.safe_load(file.read_text())]
+
+
+@pytest.mark.parametrize("case", _cases(), ids=lambda case: case["text"][:60])
+def test_a_line_is_read_as_it_is_meant(case: Case) -> None:
+    page = f"{case['side'].capitalize()} Criteria:\n- {case['text']}\n"
+
+    (criterion,) = read_criteria_text(page, load_catalogue())
+
+    assert criterion.kind.value == case["side"]
+    assert outline(criterion.expression) == case["reads"]
