@@ -29,7 +29,9 @@ _HARMLESS = frozenset(
 )  # fmt: skip
 
 
-class _Entry(Shape):
+class Entry(Shape):
+    """Bundle.entry."""
+
     full_url: str | None = None
     resource: AnyResource | None = None
     request: Raw = NO_BYTES
@@ -40,7 +42,7 @@ class _Bundle(Shape):
     resource_type: str | None = None
     type: str | None = None
     link: list[Link] | None = None
-    entry: list[_Entry] | None = None
+    entry: list[Entry] | None = None
 
 
 class _LooseEntry(Shape):
@@ -59,7 +61,7 @@ class _LooseBundle(Shape):
 
 _BUNDLE = msgspec.json.Decoder(_Bundle)
 _LOOSE_BUNDLE = msgspec.json.Decoder(_LooseBundle)
-_ENTRIES = msgspec.json.Decoder(list[_Entry])
+_ENTRIES = msgspec.json.Decoder(list[Entry])
 _LOOSE_ENTRIES = msgspec.json.Decoder(list[Raw])
 _LOOSE_ENTRY = msgspec.json.Decoder(_LooseEntry)
 _RESOURCE = msgspec.json.Decoder(AnyResource)
@@ -78,9 +80,9 @@ class Search:
 
 @dataclass(slots=True)
 class Opened:
-    """What a Bundle holds. `broken` are the ids (Python's) of resources that were only read in part."""
+    """What a Bundle holds; some entries have no resource. `broken` are the ids (Python's) of resources that were only read in part."""
 
-    entries: list[tuple[str | None, Resource]] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
     broken: set[int] = field(default_factory=set)
     searches: list[Search] = field(default_factory=list)
     warnings: list[Warning_] = field(default_factory=list)
@@ -139,20 +141,18 @@ def _read_search(url: str) -> Search | None:
     return Search(path[-1], asked[0] if asked else compartment)
 
 
-def _add(entries: list[_Entry] | None, opened: Opened) -> None:
-    """Keep the entries. This loop runs over everything that was sent, so it does no more than it must."""
-    keep = opened.entries.append
+def _add(entries: list[Entry] | None, opened: Opened) -> None:
+    """Keep the entries that have a resource, and those of the Bundles among them."""
     for entry in entries or ():
         resource = entry.resource
         if resource is None:
             _no_resource(entry.full_url, entry, opened)
         elif type(resource) is NestedBundle:
             _open_nested(resource, opened)
-        else:
-            keep((entry.full_url, resource))
+    opened.entries += entries or ()
 
 
-def _no_resource(full_url: str | None, entry: _Entry | _LooseEntry, opened: Opened) -> None:
+def _no_resource(full_url: str | None, entry: Entry | _LooseEntry, opened: Opened) -> None:
     if not bytes(entry.request) and not bytes(entry.response):
         opened.warnings.append(Warning_("no-resource", "An entry has no resource.", full_url or ""))
 
@@ -219,7 +219,7 @@ def _add_loosely(raw: Raw, opened: Opened) -> None:
         if type(resource) is NestedBundle:
             _open_nested(resource, opened)
         elif resource is not None:
-            opened.entries.append((full_url, resource))
+            opened.entries.append(Entry(full_url=full_url, resource=resource))
 
 
 def _read_loosely(raw: Raw, full_url: str | None, opened: Opened) -> Resource | None:

@@ -7,8 +7,9 @@ that is changed by a modifier nobody here knows, decides nothing, and keeps its 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property, partial
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
 
 from app.evaluator.facts import (
@@ -29,26 +30,28 @@ from app.fhir.bundle import Opened, open_bundle
 from app.fhir.conditions import read_allergy, read_condition
 from app.fhir.index import FamilyIndex, Record
 from app.fhir.medications import Medications
-from app.fhir.names import concept_names, result_names
 from app.fhir.observations import USABLE, order, read_observation
 from app.fhir.people import read_consent, read_participation, read_patient
 from app.fhir.records import Gathered, gather
 from app.fhir.resolver import type_name
 from app.fhir.results import ResultIndex
+from app.fhir.terms import vocabulary_of
 from app.fhir.treatments import Treatment, read_treatment, standing_of
-from app.fhir.values import NO_CODE, BadValue, Values
+from app.fhir.values import BadValue, Values
 from app.knowledge.catalogue import Family
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from app.criteria.time import DateSpan
-    from app.evaluator.facts import Coded, PatientFact
+    from app.evaluator.facts import PatientFact
     from app.fhir.resources import Resource
+    from app.fhir.terms import Term
     from app.knowledge.catalogue import Catalogue
 
 Absence: TypeAlias = Literal["default", "open", "closed"]
 F = TypeVar("F")
+_BY_REFERENCE = attrgetter("reference")
 
 _DRUG_TYPES = (
     "MedicationRequest",
@@ -97,7 +100,7 @@ class PatientChart:
         self._catalogue = catalogue
         self._complete = complete
         self._absence = absence
-        self._values = Values.of(catalogue.systems)
+        self._values = Values.of(vocabulary_of(catalogue))
         self._warnings = {*opened.warnings, *gathered.warnings}
         self._families: dict[Family, FamilyIndex] = {}
         self._hits: dict[tuple[Family, str], tuple[Hit[Any], ...]] = {}
@@ -168,22 +171,21 @@ class PatientChart:
 
     def all_allergies(self) -> tuple[AllergyFact, ...]:
         """Every allergy that counts."""
-        records = self._gathered.records.get("AllergyIntolerance", ())
+        records = self._sorted("AllergyIntolerance")
         return tuple(self._allergy(each) for each in records if not each.doubt)
 
     def primaries(self) -> tuple[ConditionFact, ...]:
         """Every primary malignancy, whatever its status."""
         found: dict[str, ConditionFact] = {}
-        index = self._family(Family.CONDITION)
         concepts = self._catalogue.concepts
-        for group in index.groups.values():
-            ids = {concept for _, placement in group.placed for concept in placement.concepts if concept in concepts}
+        for group in self._family(Family.CONDITION).groups:
+            ids = [each for each in group.terms[0].concepts if each in concepts]
             if any(concepts[each].metastasis for each in ids) or not any(concepts[each].malignancy for each in ids):
                 continue
             for record in group.records:
                 fact = self._condition(record)
                 if not record.doubt:
-                    found[record.source.reference] = fact
+                    found[record.reference] = fact
         return tuple(found[each] for each in sorted(found))
 
     def concept_observations(self, concept: str) -> tuple[Hit[ObservationFact], ...]:
@@ -193,9 +195,9 @@ class PatientChart:
         if found is None:
             hits = [
                 Hit(fact, match, coding)
-                for record, coded, match, coding in self._results.bearing_on(concept)
+                for record, term, match, coding in self._results.bearing_on(concept)
                 for fact in self._observation(record)
-                if fact.code is coded or (isinstance(fact.value, CodedValue) and fact.value.coded is coded)
+                if fact.code is term.coded or (isinstance(fact.value, CodedValue) and fact.value.coded is term.coded)
             ]
             hits.sort(key=lambda hit: (hit.fact.source.reference, hit.fact.path, hit.match.value))
             found = self._hits[key] = tuple(hits)
@@ -207,12 +209,11 @@ class PatientChart:
         """Usable observations of an analyte or scale, oldest first, undated ones first of all."""
         found = self._measured.get(analyte)
         if found is None:
-            results = self._results
             facts = [
                 fact
-                for record in results.of(analyte)
+                for record in self._results.of(analyte)
                 for fact in self._observation(record)
-                if analyte in results.ids(fact.code)
+                if analyte in self._values.results_of(fact.code)
             ]
             facts.sort(key=order)
             found = self._measured[analyte] = tuple(facts)
@@ -222,10 +223,10 @@ class PatientChart:
         """Observations whose code is not listed for any result, or is broader, and whose words name the analyte."""
         facts = [
             fact
-            for coded, records in self._results.named(analyte, result_names(self._catalogue))
-            for record in dict.fromkeys(records)
+            for term, records in self._results.named(analyte)
+            for record in records
             for fact in self._observation(record)
-            if fact.code is coded
+            if fact.code is term.coded
         ]
         return tuple(sorted(facts, key=order))
 
@@ -233,12 +234,12 @@ class PatientChart:
 
     def participations(self) -> tuple[ParticipationFact, ...]:
         """What ResearchSubjects say, by reference. One that cannot be read took part in something at some time."""
-        return tuple(fact for each in self._records("ResearchSubject") for fact in self._participation(each))
+        return tuple(fact for each in self._sorted("ResearchSubject") for fact in self._participation(each))
 
     def consents(self) -> tuple[ConsentFact, ...]:
         """Active consents, by reference."""
         found = []
-        for record in self._records("Consent"):
+        for record in self._sorted("Consent"):
             if record.doubt or cast("resources.Consent", record.resource).status != "active":
                 continue
             fact = self._read(record, partial(self._consent, record))
@@ -248,39 +249,49 @@ class PatientChart:
 
     # -- making facts
 
-    def _records(self, resource_type: str) -> Sequence[Record]:
-        return self._gathered.records.get(resource_type, ())
+    def _records(self, resource_type: str) -> list[Record]:
+        return self._gathered.records.get(resource_type, [])
+
+    def _sorted(self, resource_type: str) -> list[Record]:
+        return sorted(self._records(resource_type), key=_BY_REFERENCE)
 
     def _read(self, record: Record, make: Callable[[], F]) -> F | None:
         """The fact; where an element has no value of its type, None, a warning, and the record is in doubt."""
         try:
             return make()
         except BadValue as error:
-            text = f"This {record.source.type} does not count: {error}."
-            self._warnings.add(Warning_("malformed", text, record.source.reference))
-            record.doubt = True
+            self._fail(record, error)
             return None
+
+    def _fail(self, record: Record, error: BadValue) -> None:
+        text = f"This {record.type} does not count: {error}."
+        self._warnings.add(Warning_("malformed", text, record.reference))
+        record.doubt = True
 
     def _condition(self, record: Record) -> ConditionFact:
         if record.fact is None:
             whole = cast("resources.Condition", record.resource)
             fact = self._read(record, lambda: read_condition(whole, record.source, self._values))
             if fact is None:
-                bare = resources.Condition(code=whole.code)
-                fact = read_condition(bare, record.source, self._values)
+                bare = read_condition(resources.Condition(), record.source, self._values)
+                fact = replace(bare, code=self._terms_of(record)[0].coded)
             record.fact = fact
         return cast("ConditionFact", record.fact)
 
     def _allergy(self, record: Record) -> AllergyFact:
         if record.fact is None:
             whole = cast("resources.AllergyIntolerance", record.resource)
-            record.fact = read_allergy(whole, record.source, self._values)
+            fact = self._read(record, lambda: read_allergy(whole, record.source, self._values))
+            if fact is None:
+                bare = read_allergy(resources.AllergyIntolerance(), record.source, self._values)
+                fact = replace(bare, code=self._terms_of(record)[0].coded)
+            record.fact = fact
         return cast("AllergyFact", record.fact)
 
     def _treatment(self, record: Record) -> TreatmentFact:
         if record.fact is None:
             whole = cast("Treatment", record.resource)
-            code, *ingredients = self._codes(whole)
+            code, *ingredients = [each.coded for each in self._terms_of(record)]
             fact = self._read(
                 record, lambda: read_treatment(whole, record.source, self._values, code, tuple(ingredients))
             )
@@ -293,7 +304,7 @@ class PatientChart:
     def _observation(self, record: Record) -> tuple[ObservationFact, ...]:
         if record.fact is None:
             whole = cast("resources.Observation", record.resource)
-            record.fact = self._read(record, lambda: read_observation(whole, record.source, self._values)) or ()
+            record.fact = self._read(record, partial(read_observation, whole, record.source, self._values)) or ()
         return cast("tuple[ObservationFact, ...]", record.fact)
 
     def _participation(self, record: Record) -> tuple[ParticipationFact, ...]:
@@ -368,37 +379,45 @@ class PatientChart:
             for each in self._records("Observation")
             if not each.doubt and cast("resources.Observation", each.resource).status in USABLE
         ]
-        return ResultIndex(usable, self._values, self._catalogue)
+        return ResultIndex(usable, self._values, self._fail)
 
     @cached_property
     def _medications(self) -> Medications:
-        return Medications(self._gathered.resolver, self._values, self._broken)
+        return Medications(lambda: self._gathered.resolver, self._values, self._broken)
 
-    def _codes(self, resource: Resource) -> tuple[Coded, ...]:
-        """What a resource is coded with: one `Coded`, and for drugs those of the ingredients."""
+    def _terms_of(self, record: Record) -> tuple[Term, ...]:
+        """What a record is coded with; one whose code cannot be read is in doubt, and anything may be meant."""
+        if record.terms is None:
+            record.terms = self._read(record, lambda: self._terms(record.resource)) or (self._values.term_of(None),)
+        return cast("tuple[Term, ...]", record.terms)
+
+    def _terms(self, resource: Resource) -> tuple[Term, ...]:
+        """Its own code first, then, for drugs, those of the ingredients and, for allergies, of the substances."""
         values = self._values
         match resource:
-            case resources.Condition() | resources.Procedure():
-                return (values.coded(resource.code),)
+            case resources.Condition():
+                return (values.term(resource.code, "Condition.code"),)
+            case resources.Procedure():
+                return (values.term(resource.code, "Procedure.code"),)
             case resources.ServiceRequest():
-                return (values.coded(resource.code),)
+                return (values.term_of(resource.code),)
             case resources.Immunization():
-                return (values.coded(resource.vaccine_code),)
+                return (values.term(resource.vaccine_code, "Immunization.vaccineCode"),)
             case resources.AllergyIntolerance():
-                substances = values.all_coded([each.substance for each in resource.reaction or () if each.substance])
-                return (values.coded(resource.code), *substances)
+                substances = [each.substance for each in resource.reaction or () if each.substance]
+                return (
+                    values.term(resource.code, "AllergyIntolerance.code"),
+                    *(values.term_of(each) for each in substances),
+                )
             case resources.Appointment():
-                return values.all_coded(resource.service_type) or (NO_CODE,)
+                return tuple(map(values.term_of, resource.service_type or (None,)))
             case (
                 resources.MedicationRequest()
                 | resources.MedicationStatement()
                 | resources.MedicationAdministration()
                 | resources.MedicationDispense()
             ):
-                concept = resource.medication_codeable_concept
-                if concept is not None and resource.medication_reference is None and resource.medication is None:
-                    return (values.coded(concept),)
-                return self._medications.codes(resource)
+                return self._medications.terms(resource)
             case _:
                 msg = f"{type(resource).__name__} has no code of its own here."
                 raise TypeError(msg)
@@ -406,25 +425,25 @@ class PatientChart:
     def _family(self, family: Family) -> FamilyIndex:
         index = self._families.get(family)
         if index is None:
-            index = self._families[family] = FamilyIndex(family, self._catalogue)
+            index = self._families[family] = FamilyIndex(family, self._values.vocabulary)
             more = _PLANNED if family is Family.PROCEDURE else ()
             treatments = family in _TREATMENT_FAMILIES
             for name in (*_TYPES[family], *more):
                 for record in self._records(name):
                     if not treatments or record.doubt or standing_of(record.resource) is not None:
-                        index.add(record, self._codes(record.resource))
+                        index.add(record, self._terms_of(record))
         return index
 
     def _bearing(self, family: Family, concept: str, make: Callable[[Record], F]) -> tuple[Hit[F], ...]:
         found = self._hits.get((family, concept))
         if found is None:
             hits = []
-            for group, match in self._family(family).bearing_on(concept, concept_names(self._catalogue)):
+            for group, match in self._family(family).bearing_on(concept):
                 coding = group.coding_of(concept, match)
                 for record in group.records:
                     fact = make(record)
                     sure = match in {Match.IS, Match.NAMED} and record.doubt
-                    hits.append((record.source.reference, Hit(fact, Match.VAGUE if sure else match, coding)))
+                    hits.append((record.reference, Hit(fact, Match.VAGUE if sure else match, coding)))
             hits.sort(key=itemgetter(0))
             found = self._hits[family, concept] = tuple(hit for _, hit in hits)
         return found

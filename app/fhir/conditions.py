@@ -62,7 +62,7 @@ def read_condition(resource: resources.Condition, source: Source, values: Values
     due_to = [each for each in resource.extension or () if each.url == _DUE_TO]
     return ConditionFact(
         source=source,
-        code=values.coded(resource.code),
+        code=values.term(resource.code, "Condition.code").coded,
         certainty=_certainty(resource.verification_status),
         activity=_activity(resource.clinical_status, over=over),
         onset=onset,
@@ -88,7 +88,7 @@ def read_allergy(resource: resources.AllergyIntolerance, source: Source, values:
     reactions = resource.reaction or ()
     return AllergyFact(
         source=source,
-        code=values.coded(resource.code),
+        code=values.term(resource.code, "AllergyIntolerance.code").coded,
         reaction_substances=values.all_coded(each.substance for each in reactions if each.substance),
         manifestations=values.all_coded(each for reaction in reactions for each in reaction.manifestation or ()),
         certainty=_certainty(resource.verification_status),

@@ -1,110 +1,91 @@
-"""The records of one family grouped by what they are coded with, so that a question looks at each code only once."""
+"""The records of one family by what they are coded with, so that a question looks at each code only once."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.evaluator.facts import Coded, Coding, Match
+import msgspec
+
+from app.evaluator.facts import Match, Source
 from app.fhir.names import fold
-from app.knowledge.catalogue import Family, System
+from app.fhir.resources import Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from app.evaluator.facts import Source
-    from app.fhir.names import NameIndex
-    from app.fhir.resources import Resource
-    from app.knowledge.catalogue import Catalogue, Placement
-
-_DRUG_SYSTEMS = frozenset({System.RXNORM, System.ATC})
+    from app.evaluator.facts import Coding
+    from app.fhir.terms import Term, Vocabulary
+    from app.knowledge.catalogue import Family
 
 
-@dataclass(slots=True, eq=False)
-class Record:
+class Record(msgspec.Struct, gc=False, eq=False):
     """A resource about the patient. In `doubt` it decides nothing, and nothing may be concluded from its absence either.
 
-    `fact` is what it was read as, once somebody asked.
+    `terms` and `fact` are what it was read as, once somebody asked.
     """
 
-    source: Source
+    reference: str
+    type: str
     resource: Resource
-    doubt: bool
+    doubt: bool = False
+    terms: object | None = None
     fact: object | None = None
+
+    @property
+    def source(self) -> Source:
+        """Where its facts stand."""
+        return Source(self.reference, self.type)
 
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """Records with the same codings and text, and what the catalogue knows of them."""
+    """Records with the same codings and text; a drug has the terms of its ingredients besides its own."""
 
-    codes: tuple[Coded, ...]
-    placed: tuple[tuple[Coding, Placement], ...]
-    known: bool
-    unplaced: bool
+    terms: tuple[Term, ...]
     records: list[Record] = field(default_factory=list)
-    _named: frozenset[str] | None = None
 
-    def texts(self) -> Iterator[str]:
-        """The words that the records use."""
-        for each in self.codes:
-            yield from (coding.display for coding in each.codings if coding.display)
-            if each.text:
-                yield each.text
-
-    def named(self, names: NameIndex) -> frozenset[str]:
-        """The concepts that the words name; none where the catalogue knows the code, for then the code speaks."""
-        if self._named is None:
-            self._named = frozenset() if self.known else names.named_in(self.texts())
-        return self._named
+    @property
+    def known(self) -> bool:
+        """Whether the catalogue knows one of the codes."""
+        return any(each.known for each in self.terms)
 
     def coding_of(self, concept: str, match: Match) -> Coding | None:
-        """The coding by which the group bears on a concept; None where it was by its text alone."""
-        for coding, placement in self.placed:
-            if concept in (placement.concepts if match is Match.IS else placement.vague):
-                return coding
-        return self.placed[0][0] if self.placed and match in {Match.NAMED, Match.UNPLACED} else None
-
-
-def make_group(codes: tuple[Coded, ...], family: Family, catalogue: Catalogue) -> Group:
-    """What the catalogue knows of these codings.
-
-    They are unplaced, so that anything may be meant, where there is no coding of a system that the catalogue has, or
-    where they are a drug's and the drug is not known.
-    """
-    place = catalogue.index.place
-    systems = catalogue.systems.values()
-    placed = tuple(
-        (coding, place(coding.system, coding.code)) for each in codes for coding in each.codings if coding.code
-    )
-    known = any(placement.known for _, placement in placed)
-    in_systems = [coding.system for coding, _ in placed if coding.system in systems]
-    drug = family is Family.MEDICATION or any(each in _DRUG_SYSTEMS for each in in_systems)
-    return Group(codes, placed, known, unplaced=not known and (drug or not in_systems))
+        """The coding by which it bears on a concept."""
+        return next(filter(None, (each.coding_of(concept, match) for each in self.terms)), None)
 
 
 class FamilyIndex:
     """Answers which records bear on a concept."""
 
-    def __init__(self, family: Family, catalogue: Catalogue) -> None:
-        self.family = family
-        self.catalogue = catalogue
-        self.groups: dict[tuple[int, ...], Group] = {}
+    def __init__(self, family: Family, vocabulary: Vocabulary) -> None:
+        self._family = family
+        self._vocabulary = vocabulary
+        self._groups: dict[tuple[int, ...], Group] = {}
         self._is: dict[str, list[Group]] = {}
         self._vague: dict[str, list[Group]] = {}
         self._unknown: list[Group] = []
 
-    def add(self, record: Record, codes: tuple[Coded, ...]) -> None:
-        """Take in a record. `codes` are interned: the same codings are the same object."""
-        key = tuple(map(id, codes))
-        group = self.groups.get(key)
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """All of them."""
+        return tuple(self._groups.values())
+
+    def add(self, record: Record, terms: tuple[Term, ...]) -> None:
+        """Take in a record. Terms are told apart by identity: the same codes are the same term in one chart."""
+        key = tuple(map(id, terms))
+        group = self._groups.get(key)
         if group is None:
-            group = self.groups[key] = make_group(codes, self.family, self.catalogue)
+            group = self._groups[key] = Group(terms)
             self._enter(group)
         group.records.append(record)
 
     def _enter(self, group: Group) -> None:
-        concepts = frozenset[str]().union(*(placement.concepts for _, placement in group.placed))
-        vague = frozenset[str]().union(*(placement.vague for _, placement in group.placed)) - concepts
+        terms = group.terms
+        concepts, vague = terms[0].concepts, terms[0].vague
+        if len(terms) > 1:
+            concepts = concepts.union(*(each.concepts for each in terms[1:]))
+            vague = vague.union(*(each.vague for each in terms[1:])) - concepts
         for each in concepts:
             self._is.setdefault(each, []).append(group)
         for each in vague:
@@ -116,24 +97,24 @@ class FamilyIndex:
         """How many records have no code that the catalogue knows."""
         return sum(len(each.records) for each in self._unknown)
 
-    def bearing_on(self, concept: str, names: NameIndex) -> Iterator[tuple[Group, Match]]:
+    def bearing_on(self, concept: str) -> Iterator[tuple[Group, Match]]:
         """The groups that bear on a concept, each once, by its strongest match."""
-        done: set[int] = set()
-        for match, groups in ((Match.IS, self._is.get(concept, ())), (Match.VAGUE, self._vague.get(concept, ()))):
-            for group in groups:
-                done.add(id(group))
-                yield group, match
-        meant = self.catalogue.index.closure.get(concept, frozenset({concept}))
+        yield from ((group, Match.IS) for group in self._is.get(concept, ()))
+        vague = self._vague.get(concept, ())
+        yield from ((group, Match.VAGUE) for group in vague)
+        if not self._unknown:
+            return
+        meant = self._vocabulary.catalogue.index.closure.get(concept, frozenset({concept}))
         for group in self._unknown:
-            if id(group) in done:
+            if group in vague:
                 continue
-            if not meant.isdisjoint(group.named(names)) and not _another(names, concept, group.texts()):
+            if any(self._names(each, concept, meant) for each in group.terms):
                 yield group, Match.NAMED
-            elif group.unplaced:
+            elif all(each.is_unplaced(self._family) for each in group.terms):
                 yield group, Match.UNPLACED
 
-
-def _another(names: NameIndex, concept: str, texts: Iterable[str]) -> bool:
-    if concept not in names.not_named:
-        return False
-    return any(names.speaks_of_another(concept, fold(each)) for each in texts)
+    def _names(self, term: Term, concept: str, meant: frozenset[str]) -> bool:
+        if meant.isdisjoint(term.named()):
+            return False
+        names = self._vocabulary.concepts
+        return not any(names.speaks_of_another(concept, fold(each)) for each in term.texts())

@@ -16,9 +16,11 @@ from app.fhir.resources import (
 )
 
 if TYPE_CHECKING:
-    from app.evaluator.facts import Coded
+    from collections.abc import Callable
+
     from app.fhir import datatypes as fhir
     from app.fhir.resolver import Resolver
+    from app.fhir.terms import Term
     from app.fhir.values import Values
 
 DrugRecord: TypeAlias = MedicationRequest | MedicationStatement | MedicationAdministration | MedicationDispense
@@ -31,43 +33,42 @@ _DEPTH = 3  # an ingredient may be a Medication again; deeper than this nobody m
 class Medications:
     """Finds drugs."""
 
-    def __init__(self, resolver: Resolver, values: Values, broken: set[int]) -> None:
+    def __init__(self, resolver: Callable[[], Resolver], values: Values, broken: set[int]) -> None:
         self._resolver = resolver
         self._values = values
         self._broken = broken
 
-    def codes(self, record: DrugRecord) -> tuple[Coded, ...]:
-        """The drug's own code and text first, then those of its ingredients; a lone empty code where it is not said."""
-        concept, reference = record.medication_codeable_concept, record.medication_reference
+    def terms(self, record: DrugRecord) -> tuple[Term, ...]:
+        """The drug's own code and text first, then those of its ingredients; a lone empty one where it is not said."""
+        own = self._values.term(record.medication_codeable_concept, "medicationCodeableConcept")
+        reference = record.medication_reference
         if record.medication is not None:
-            concept, reference = concept or record.medication.concept, reference or record.medication.reference
-        own = self._values.coded(concept)
+            own = own if _says_something(own) else self._values.term_of(record.medication.concept)
+            reference = reference or record.medication.reference
         if reference is None:
             return (own,)
-        found = self._codes(reference, record.contained, _DEPTH)
-        if not own.codings and not own.text:
-            return found
-        return (own, *(each for each in found if each.codings or each.text))
+        found = self._terms(reference, record.contained, _DEPTH)
+        return (own, *filter(_says_something, found)) if _says_something(own) else found
 
-    def _codes(self, reference: fhir.Reference, contained: Raw, depth: int) -> tuple[Coded, ...]:
+    def _terms(self, reference: fhir.Reference, contained: Raw, depth: int) -> tuple[Term, ...]:
         medication, inside = self._find(reference.reference or "", contained)
         if medication is None or not depth or _is_unusable(medication) or id(medication) in self._broken:
-            return (self._values.coded(_text_only(reference.display)),)
-        found = [self._values.coded(medication.code)]
+            return (self._values.term_of(_text_only(reference.display)),)
+        found = [self._values.term_of(medication.code)]
         for each in medication.ingredient or ():
             concept, part = each.item_codeable_concept, each.item_reference
             if each.item is not None:
                 concept, part = concept or each.item.concept, part or each.item.reference
             if concept is not None:
-                found.append(self._values.coded(concept))
+                found.append(self._values.term_of(concept))
             elif part is not None:
-                found += self._codes(part, inside, depth - 1)
+                found += self._terms(part, inside, depth - 1)
         return tuple(found)
 
     def _find(self, reference: str, contained: Raw) -> tuple[Medication | None, Raw]:
         """The Medication, and the container in which its own `#` references are looked up."""
         if not reference.startswith("#"):
-            found = self._resolver.find(reference)
+            found = self._resolver().find(reference)
             return (found, found.contained) if isinstance(found, Medication) else (None, contained)
         for raw in _contained(contained):
             try:
@@ -77,6 +78,10 @@ class Medications:
             if (medication.id or "").lstrip("#") == reference[1:]:
                 return medication, contained
         return None, contained
+
+
+def _says_something(term: Term) -> bool:
+    return bool(term.coded.codings or term.coded.text)
 
 
 def _contained(raw: Raw) -> list[Raw]:

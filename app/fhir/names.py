@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from app.knowledge.catalogue import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from app.knowledge.catalogue import Catalogue
 
@@ -122,39 +122,16 @@ def _denied(words: list[str], start: int) -> bool:
     return any(each in _DENIALS for each in words[max(0, start - _REACH) : start])
 
 
-# Made once per catalogue, of which there is one; the catalogue is kept beside so that its id stays its own.
-_MADE: dict[tuple[int, str], tuple[Catalogue, NameIndex]] = {}
-_MAX_MADE = 8
-
-
-def _once(catalogue: Catalogue, what: str, make: Callable[[Catalogue], NameIndex]) -> NameIndex:
-    key = (id(catalogue), what)
-    found = _MADE.get(key)
-    if found is None:
-        if len(_MADE) >= _MAX_MADE:
-            _MADE.clear()
-        found = _MADE[key] = (catalogue, make(catalogue))
-    return found[1]
-
-
 def concept_names(catalogue: Catalogue) -> NameIndex:
     """The names of every concept."""
-    return _once(catalogue, "concepts", _concept_names)
-
-
-def result_names(catalogue: Catalogue) -> NameIndex:
-    """The names of every analyte and scale."""
-    return _once(catalogue, "results", _result_names)
-
-
-def _concept_names(catalogue: Catalogue) -> NameIndex:
     index = NameIndex(conditions=frozenset(c.id for c in catalogue.concepts.values() if c.kind is Kind.CONDITION))
     for each in catalogue.concepts.values():
         index.add(each.id, (each.name, *each.names), each.not_named)
     return index
 
 
-def _result_names(catalogue: Catalogue) -> NameIndex:
+def result_names(catalogue: Catalogue) -> NameIndex:
+    """The names of every analyte and scale."""
     index = NameIndex()
     for analyte in catalogue.analytes.values():
         index.add(analyte.id, (analyte.name, *analyte.names))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from app.evaluator.facts import (
     ReferenceRange,
     TextValue,
 )
+from app.fhir.datatypes import NO_BYTES
 from app.fhir.values import NO_CODE, BadValue, read_number
 
 if TYPE_CHECKING:
@@ -28,53 +30,49 @@ STATUSES = USABLE | {"registered", "cancelled", "entered-in-error", "unknown"}
 
 
 def read_observation(resource: resources.Observation, source: Source, values: Values) -> tuple[ObservationFact, ...]:
-    """The Observation itself, then its components in order; each component has the others beside it.
+    """The Observation itself, then its components in order; each has the components beside it as companions.
 
     BadValue where an element that is read has no value of its type. An Observation that only holds components together
     (blood pressure) has no fact of its own.
     """
     when, when_path, instant = _when(resource, values)
-    sites = values.all_coded([resource.body_site] if resource.body_site else None)
-    method = values.coded(resource.method)
+    sites = values.all_coded([resource.body_site]) if resource.body_site is not None else ()
+    method = values.coded(resource.method) if resource.method is not None else NO_CODE
     objects = _objects(resource, sites)
+    preliminary = resource.status == "preliminary"
 
-    def fact(part: resources.Observation | resources.Component, path: str) -> ObservationFact:
+    def fact(
+        part: resources.Observation | resources.Component, path: str, companions: tuple[ObservationFact, ...] = ()
+    ) -> ObservationFact:
         if part.modifier_extension:
             raise BadValue(path, "modified by an extension that is not known")
         value, value_path = _value(part, path, values)
+        ranges = part.reference_range
         return ObservationFact(
-            source=source,
-            code=values.coded(part.code),
-            value=value,
-            path=value_path,
-            when=when,
-            when_path=when_path,
-            instant=instant,
-            preliminary=resource.status == "preliminary",
-            ranges=_ranges(part.reference_range, values, path),
-            interpretation=values.all_coded(part.interpretation),
-            sites=sites,
-            method=method,
-            objects=objects,
-            companions=(),
+            source,
+            values.term(part.code, path).coded,
+            value,
+            value_path,
+            when,
+            when_path,
+            instant,
+            preliminary,
+            _ranges(ranges, values, path) if ranges is not None else (),
+            values.all_coded(part.interpretation) if part.interpretation is not None else (),
+            sites,
+            method,
+            objects,
+            companions,
         )
 
     components = resource.component
-    own = fact(resource, "Observation")
     if not components:
-        return (own,)
-    parts = [fact(each, f"Observation.component[{place}]") for place, each in enumerate(components)]
-    with_others = tuple(_beside(each, tuple(other for other in parts if other is not each)) for each in parts)
-    if own.value is None and not own.interpretation:
-        return with_others
-    return (_beside(own, tuple(parts)), *with_others)
-
-
-def _beside(fact: ObservationFact, others: tuple[ObservationFact, ...]) -> ObservationFact:
-    return ObservationFact(
-        fact.source, fact.code, fact.value, fact.path, fact.when, fact.when_path, fact.instant, fact.preliminary,
-        fact.ranges, fact.interpretation, fact.sites, fact.method, fact.objects, others,
-    )  # fmt: skip
+        return (fact(resource, "Observation"),)
+    paths = [f"Observation.component[{place}]" for place in range(len(components))]
+    parts = [fact(each, path) for each, path in zip(components, paths, strict=True)]
+    beside = tuple(replace(part, companions=tuple(other for other in parts if other is not part)) for part in parts)
+    own = fact(resource, "Observation", tuple(parts))
+    return beside if own.value is None and not own.interpretation else (own, *beside)
 
 
 def order(fact: ObservationFact) -> tuple[bool, int, str, str, str]:
@@ -103,33 +101,38 @@ def _when(resource: resources.Observation, values: Values) -> tuple[DateSpan | N
     return None, "", ""
 
 
-def _value(part: resources.Observation | resources.Component, path: str, values: Values) -> tuple[Value | None, str]:
+def _value(
+    part: resources.Observation | resources.Component, path: str, values: Values
+) -> tuple[Value | None, str]:
     """The value and its FHIRPath. A value beside a dataAbsentReason, or two values, contradict themselves: BadValue."""
-    found: list[tuple[Value | None, str]] = []
+    value: Value | None = None
+    name = ""
+    given = 0
     if part.value_quantity is not None:
-        name = f"{path}.valueQuantity"
-        found.append((values.number(part.value_quantity, name), name))
+        given, name = 1, f"{path}.valueQuantity"
+        value = values.number(part.value_quantity, name)
     if part.value_codeable_concept is not None:
+        given, name = given + 1, f"{path}.valueCodeableConcept"
         coded = values.coded(part.value_codeable_concept)
-        found.append((CodedValue(coded) if coded.codings or coded.text else None, f"{path}.valueCodeableConcept"))
+        value = CodedValue(coded) if coded.codings or coded.text else None
     if part.value_string is not None:
-        found.append((TextValue(part.value_string), f"{path}.valueString"))
+        given, name, value = given + 1, f"{path}.valueString", TextValue(part.value_string)
     if part.value_boolean is not None:
-        found.append((FlagValue(part.value_boolean), f"{path}.valueBoolean"))
-    whole = read_number(part.value_integer, f"{path}.valueInteger")
-    if whole is not None:
-        found.append((NumberValue(whole, "", "1", "", ""), f"{path}.valueInteger"))
+        given, name, value = given + 1, f"{path}.valueBoolean", FlagValue(part.value_boolean)
+    if part.value_integer is not NO_BYTES:
+        whole = read_number(part.value_integer, path, ".valueInteger")
+        if whole is not None:
+            given, name, value = given + 1, f"{path}.valueInteger", NumberValue(whole, "", "1", "", "")
     if part.value_range is not None:
-        found.append((values.range(part.value_range, f"{path}.valueRange"), f"{path}.valueRange"))
+        given, name = given + 1, f"{path}.valueRange"
+        value = values.range(part.value_range, name)
     if part.value_ratio is not None:
-        found.append((_ratio(part, path, values), f"{path}.valueRatio"))
-    if len(found) > 1:
+        given, name, value = given + 1, f"{path}.valueRatio", _ratio(part, path, values)
+    if given > 1:
         raise BadValue(f"{path}.value[x]", "given more than once")
-    if not found:
-        return None, path
-    if part.data_absent_reason is not None and found[0][0] is not None:
+    if value is not None and part.data_absent_reason is not None:
         raise BadValue(path, "a value together with the reason why there is none")
-    return found[0]
+    return value, name or path
 
 
 def _ratio(part: resources.Observation | resources.Component, path: str, values: Values) -> Value | None:
@@ -173,6 +176,8 @@ def _ranges(ranges: Sequence[resources.ReferenceRange] | None, values: Values, p
 
 def _objects(resource: resources.Observation, sites: tuple[Coded, ...]) -> tuple[str, ...]:
     """What tells one lesion from another: the structure or diagnosis it is about, and its sites."""
+    if resource.focus is None and resource.body_structure is None and not sites:
+        return ()
     found = [each.reference for each in resource.focus or () if each.reference]
     if resource.body_structure is not None and resource.body_structure.reference:
         found.append(resource.body_structure.reference)

@@ -9,59 +9,63 @@ from zlib import crc32
 
 import msgspec
 
-from app.evaluator.facts import Source, Warning_
+from app.evaluator.facts import Warning_
 from app.fhir import resources
 from app.fhir.conditions import is_in_error
 from app.fhir.index import Record
 from app.fhir.observations import STATUSES
 from app.fhir.resolver import Resolver, type_name
+from app.fhir.resources import Resource
 from app.fhir.subject import About, Candidate, Subject, choose
 from app.fhir.treatments import missing_modifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.fhir.bundle import Opened
-    from app.fhir.datatypes import Reference
-    from app.fhir.resources import Resource
+    from app.fhir.bundle import Entry, Opened
+    from app.fhir.datatypes import Raw
 
 _IN_ERROR = "entered-in-error"
 
 
 class _Plan(NamedTuple):
-    """How a type is sorted: its name, its subject element, whether `status` is needed to know that it happened."""
+    """How a type is sorted: its name, its subject element, and the statuses that need no second look."""
 
     name: str
-    subject: Callable[[Any], Reference | None]
-    has_status: bool
-    is_treatment: bool
+    subject: Callable[[Any], Raw]
+    plain: frozenset[str] | None
 
 
-def _either(first: str, second: str) -> Callable[[Any], Reference | None]:
+def _either(first: str, second: str) -> Callable[[Any], Raw]:
     old, new = attrgetter(first), attrgetter(second)
-    return lambda resource: old(resource) or new(resource)
+    return lambda resource: old(resource) if bytes(old(resource)) else new(resource)
 
 
 _SUBJECT = attrgetter("subject")
 _PATIENT = attrgetter("patient")
+_NONE: frozenset[str] = frozenset()
 _PLANS: dict[type[Resource], _Plan] = {
-    resources.Condition: _Plan("Condition", _SUBJECT, has_status=False, is_treatment=False),
-    resources.Observation: _Plan("Observation", _SUBJECT, has_status=True, is_treatment=False),
-    resources.Procedure: _Plan("Procedure", _SUBJECT, has_status=True, is_treatment=True),
-    resources.MedicationRequest: _Plan("MedicationRequest", _SUBJECT, has_status=True, is_treatment=True),
-    resources.MedicationStatement: _Plan("MedicationStatement", _SUBJECT, has_status=True, is_treatment=True),
-    resources.MedicationUsage: _Plan("MedicationUsage", _SUBJECT, has_status=True, is_treatment=True),
-    resources.MedicationAdministration: _Plan("MedicationAdministration", _SUBJECT, has_status=True, is_treatment=True),
-    resources.MedicationDispense: _Plan("MedicationDispense", _SUBJECT, has_status=True, is_treatment=True),
-    resources.Immunization: _Plan("Immunization", _PATIENT, has_status=True, is_treatment=True),
-    resources.AllergyIntolerance: _Plan("AllergyIntolerance", _PATIENT, has_status=False, is_treatment=False),
-    resources.ServiceRequest: _Plan("ServiceRequest", _SUBJECT, has_status=True, is_treatment=True),
-    resources.Appointment: _Plan("Appointment", _SUBJECT, has_status=True, is_treatment=True),
-    resources.ResearchSubject: _Plan(
-        "ResearchSubject", _either("individual", "subject"), has_status=True, is_treatment=False
-    ),
-    resources.Consent: _Plan("Consent", _either("patient", "subject"), has_status=True, is_treatment=False),
+    resources.Condition: _Plan("Condition", _SUBJECT, None),
+    resources.AllergyIntolerance: _Plan("AllergyIntolerance", _PATIENT, None),
+    resources.Observation: _Plan("Observation", _SUBJECT, STATUSES - {_IN_ERROR, "preliminary"}),
+    resources.Procedure: _Plan("Procedure", _SUBJECT, frozenset({"completed", "in-progress", "not-done"})),
+    resources.MedicationRequest: _Plan("MedicationRequest", _SUBJECT, _NONE),
+    resources.MedicationStatement: _Plan("MedicationStatement", _SUBJECT, frozenset({"active", "completed"})),
+    resources.MedicationUsage: _Plan("MedicationUsage", _SUBJECT, _NONE),
+    resources.MedicationAdministration: _Plan("MedicationAdministration", _SUBJECT, frozenset({"completed"})),
+    resources.MedicationDispense: _Plan("MedicationDispense", _SUBJECT, frozenset({"completed"})),
+    resources.Immunization: _Plan("Immunization", _PATIENT, frozenset({"completed", "not-done"})),
+    resources.ServiceRequest: _Plan("ServiceRequest", _SUBJECT, _NONE),
+    resources.Appointment: _Plan("Appointment", _SUBJECT, _NONE),
+    resources.ResearchSubject: _Plan("ResearchSubject", _either("individual", "subject"), _NONE),
+    resources.Consent: _Plan("Consent", _either("patient", "subject"), _NONE),
 }
+_TREATMENTS = frozenset(
+    {
+        "Procedure", "MedicationRequest", "MedicationStatement", "MedicationUsage", "MedicationAdministration",
+        "MedicationDispense", "Immunization", "ServiceRequest", "Appointment",
+    }
+)  # fmt: skip
 
 # Types that a focus may name without the result being somebody else's.
 _OWN_FOCUS = frozenset(
@@ -78,6 +82,7 @@ class Gathered:
 
     patient: Candidate
     patient_in_doubt: bool
+    alone: bool
     opened: Opened
     records: dict[str, list[Record]] = field(default_factory=dict)
     shown: set[str] = field(default_factory=set)
@@ -100,90 +105,86 @@ class Gathered:
         self.warnings.append(Warning_(code, text, reference))
 
 
-class _Item(NamedTuple):
-    reference: str
-    full_url: str | None
-    resource: Resource
-    doubt: bool
-
-
 def gather(opened: Opened, wanted: str | None) -> Gathered:
-    """Sort the entries. NoPatient, SeveralPatients or UnknownPatient where it is not clear whom they are about."""
-    warnings: list[Warning_] = []
-    patients, items = _distinct(opened, warnings)
-    candidates = [Candidate(each.reference, each.full_url, each.resource) for each in patients]  # type: ignore[arg-type]
-    chosen = choose(candidates, wanted)
-    in_doubt = patients[candidates.index(chosen)].doubt
-    gathered = Gathered(chosen, in_doubt, opened, warnings=warnings)
-    alone = len(candidates) == 1
-    about = gathered.subject.of
-    for item in items:
-        resource = item.resource
-        plan = _PLANS[type(resource)]
-        whom = about(plan.subject(resource))
-        if whom is not About.PATIENT:
-            whom = _elsewhere(resource, whom, gathered)
-        if whom is About.OTHER:
-            gathered.warn(
-                "other-subject", f"This {plan.name} is not about the patient and was not used.", item.reference
-            )
-            continue
-        if _is_in_error(resource, plan):
-            gathered.warn(
-                "entered-in-error", f"This {plan.name} was entered in error and was not used.", item.reference
-            )
-            continue
-        doubt = item.doubt
-        if whom is About.NOBODY:
-            gathered.warn(
-                "no-subject", f"This {plan.name} does not say whom it is about and does not count.", item.reference
-            )
-            if not alone:
-                continue
-            doubt = True
-        doubt = doubt or _is_doubtful(resource, plan, item.reference, gathered)
-        if not doubt:
-            gathered.shown.add(plan.name)
-        record = Record(Source(item.reference, plan.name), resource, doubt)
-        there = gathered.records.get(plan.name)
-        if there is None:
-            gathered.records[plan.name] = [record]
-        else:
-            there.append(record)
-    for each in gathered.records.values():
-        each.sort(key=_by_reference)
-    return gathered
-
-
-def _distinct(opened: Opened, warnings: list[Warning_]) -> tuple[list[_Item], list[_Item]]:
-    """Patients and other resources that are read, each once.
+    """Sort the entries. NoPatient, SeveralPatients or UnknownPatient where it is not clear whom they are about.
 
     The same resource twice counts once. Two that share an id but not their address are two. Two that share all of it and
     differ cannot both be right: neither counts.
     """
-    first: dict[str, _Item] = {}
-    shared: dict[str, list[_Item]] = {}
+    warnings: list[Warning_] = []
+    candidates, doubted = _patients(opened, warnings)
+    chosen = choose(candidates, wanted)
+    gathered = Gathered(chosen, chosen.reference in doubted, len(candidates) == 1, opened, warnings=warnings)
+    first: dict[str, Record] = {}
+    shared: set[str] = set()
+    lists: dict[str, list[Record]] = {plan.name: [] for plan in _PLANS.values()}
+    plans = {kind: (*plan, plan.name == "Observation", lists[plan.name].append) for kind, plan in _PLANS.items()}
+    about, patient = gathered.subject.seen, About.PATIENT
     broken = opened.broken
-    for full_url, resource in opened.entries:
-        kind = type(resource)
-        plan = _PLANS.get(kind)
-        if plan is None and kind is not resources.Patient:
+    # This loop runs over everything that was sent: what is as it should be goes through with a handful of look-ups.
+    for entry in opened.entries:
+        resource: Any = entry.resource
+        plan = plans.get(type(resource))
+        if plan is None:
             continue
-        name = plan.name if plan else "Patient"
-        reference = f"{name}/{resource.id}" if resource.id else full_url or _nameless(name, resource)
-        item = _Item(reference, full_url, resource, bool(broken) and id(resource) in broken)
-        known = first.setdefault(reference, item)
-        if known is not item:
-            shared.setdefault(reference, [known]).append(item)
-    for reference, items in shared.items():
-        del first[reference]
-        for each in _settle(reference, items, warnings):
-            first[f"{reference} {len(first)}"] = each
-    patients: list[_Item] = []
-    others: list[_Item] = []
-    for item in first.values():
-        (patients if type(item.resource) is resources.Patient else others).append(item)
-    return patients, others
+        name, subject_of, plain, is_observation, keep = plan
+        id_ = resource.id
+        reference = f"{name}/{id_}" if id_ else entry.full_url or _nameless(name, resource)
+        record = Record(reference, name, resource)
+        if first.setdefault(reference, record) is not record:
+            shared.add(reference)
+            continue
+        if (
+            about.get(bytes(subject_of(resource))) is not patient
+            or (resource.status not in plain if plain is not None else resource.verification_status is not None)
+            or resource.modifier_extension is not None
+            or resource.implicit_rules is not None
+            or (is_observation and resource.focus is not None)
+            or broken
+        ):
+            record.doubt = bool(broken) and id(resource) in broken
+            if not _counts(record, _PLANS[type(resource)], gathered):
+                continue
+        keep(record)
+    if shared:
+        _settle(shared, lists, gathered)
+    for name, records in lists.items():
+        if records:
+            gathered.records[name] = records
+            if any(not each.doubt for each in records):
+                gathered.shown.add(name)
+    return gathered
+
+
+def _patients(opened: Opened, warnings: list[Warning_]) -> tuple[list[Candidate], set[str]]:
+    """The Patients of the bundle, each once, and the references of those that are there with different content."""
+    found: dict[str, Candidate] = {}
+    doubted: set[str] = set()
+    everyone: list[Any] = [each for each in opened.entries if type(each.resource) is resources.Patient]
+    for entry in sorted(everyone, key=_content) if len(everyone) > 1 else everyone:
+        resource = entry.resource
+        reference = f"Patient/{resource.id}" if resource.id else entry.full_url or _nameless("Patient", resource)
+        known = found.setdefault(reference, Candidate(reference, entry.full_url, resource))
+        if known.resource is resource or known.resource == resource:  # a Patient has no raw elements
+            continue
+        if known.full_url and entry.full_url and known.full_url != entry.full_url:
+            found[entry.full_url] = Candidate(entry.full_url, entry.full_url, resource)
+        elif reference not in doubted:
+            doubted.add(reference)
+            warnings.append(Warning_("duplicate", f"{_TWICE} Sex, age and death are left open.", reference))
+    return list(found.values()), doubted
+
+
+_TWICE = "The Bundle has this resource more than once, with different content."
+
+
+def _plain(entry: Entry) -> object:
+    """What is read of a resource, without regard to how it was written."""
+    return msgspec.json.decode(msgspec.json.encode(entry.resource))
+
+
+def _content(entry: Entry) -> tuple[str, bytes]:
+    return entry.full_url or "", msgspec.json.encode(entry.resource)
 
 
 def _nameless(name: str, resource: Resource) -> str:
@@ -191,24 +192,62 @@ def _nameless(name: str, resource: Resource) -> str:
     return f"{name} without id ({crc32(msgspec.json.encode(resource)):08x})"
 
 
-def _settle(reference: str, items: list[_Item], warnings: list[Warning_]) -> list[_Item]:
-    different: list[_Item] = []
-    for item in sorted(items, key=lambda each: (each.full_url or "", msgspec.json.encode(each.resource))):
-        if not any(item.resource == each.resource for each in different):
-            different.append(item)
-    if len(different) == 1:
-        return different
-    if len({each.full_url for each in different if each.full_url}) == len(different):
-        return [each._replace(reference=each.full_url or reference) for each in different]
-    text = "The Bundle has this resource more than once, with different content: none of them counts."
-    warnings.append(Warning_("duplicate", text, reference))
-    if type(different[0].resource) is resources.Patient:
-        different = different[:1]
-    return [each._replace(doubt=True) for each in different]
+def _settle(shared: set[str], lists: dict[str, list[Record]], gathered: Gathered) -> None:
+    """Decide about what was sent more than once."""
+    for records in lists.values():
+        records[:] = [each for each in records if each.reference not in shared]
+    groups: dict[str, list[Any]] = {}
+    entry: Any
+    for entry in gathered.opened.entries:
+        plan = _PLANS.get(type(entry.resource))
+        if plan is not None:
+            id_ = entry.resource.id
+            reference = f"{plan.name}/{id_}" if id_ else entry.full_url or _nameless(plan.name, entry.resource)
+            if reference in shared:
+                groups.setdefault(reference, []).append(entry)
+    broken = gathered.opened.broken
+    for reference, entries in groups.items():
+        different: list[Any] = []
+        for entry in sorted(entries, key=_content):
+            if not any(_plain(entry) == _plain(each) for each in different):
+                different.append(entry)
+        urls = {each.full_url for each in different if each.full_url}
+        apart = len(urls) == len(different)
+        clash = len(different) > 1 and not apart
+        if clash:
+            gathered.warn("duplicate", f"{_TWICE} None of them counts.", reference)
+        for entry in different:
+            plan = _PLANS[type(entry.resource)]
+            name = entry.full_url if apart and len(different) > 1 and entry.full_url else reference
+            record = Record(name, plan.name, entry.resource, clash or id(entry.resource) in broken)
+            if _counts(record, plan, gathered):
+                lists[plan.name].append(record)
 
 
-def _by_reference(record: Record) -> str:
-    return record.source.reference
+def _counts(record: Record, plan: _Plan, gathered: Gathered) -> bool:
+    """The second look: whether the record is the patient's and not in error; in doubt it may be, and a warning says why."""
+    resource: Any = record.resource
+    whom = gathered.subject.of_raw(plan.subject(resource))
+    if whom is not About.PATIENT:
+        whom = _elsewhere(resource, whom, gathered)
+    if whom is About.OTHER:
+        text = f"This {plan.name} is not about the patient and was not used."
+        gathered.warn("other-subject", text, record.reference)
+        return False
+    in_error = is_in_error(resource) if plan.plain is None else resource.status == _IN_ERROR
+    if in_error:
+        text = f"This {plan.name} was entered in error and was not used."
+        gathered.warn("entered-in-error", text, record.reference)
+        return False
+    if whom is About.NOBODY:
+        text = f"This {plan.name} does not say whom it is about and does not count."
+        gathered.warn("no-subject", text, record.reference)
+        if not gathered.alone:
+            return False
+        record.doubt = True
+    if not record.doubt:
+        record.doubt = _is_doubtful(resource, plan, record.reference, gathered)
+    return True
 
 
 def _elsewhere(resource: Resource, whom: About, gathered: Gathered) -> About:
@@ -220,12 +259,6 @@ def _elsewhere(resource: Resource, whom: About, gathered: Gathered) -> About:
     return About.OTHER if whom is About.OTHER or resource.participant else About.NOBODY
 
 
-def _is_in_error(resource: Any, plan: _Plan) -> bool:
-    if plan.has_status:
-        return bool(resource.status == _IN_ERROR)
-    return is_in_error(resource)
-
-
 def _is_doubtful(resource: Any, plan: _Plan, reference: str, gathered: Gathered) -> bool:
     """Whether something keeps us from saying what the resource means; the reason becomes a warning."""
     if resource.modifier_extension or resource.implicit_rules:
@@ -233,7 +266,7 @@ def _is_doubtful(resource: Any, plan: _Plan, reference: str, gathered: Gathered)
         text = f"This {plan.name} has {what} not known here, so it was not used."
         gathered.warn("unknown-modifier", text, reference)
         return True
-    if plan.is_treatment:
+    if plan.name in _TREATMENTS:
         missing = missing_modifier(resource)
         if missing is not None:
             text = f"This {plan.name} has no {missing} that FHIR knows, so it does not say what happened and does not count."

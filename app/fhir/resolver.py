@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from app.fhir.resources import Resource
 from app.fhir.subject import plain_reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from app.fhir.bundle import Entry
+
 
 class Resolver:
     """Resolves references. Entries without fullUrl, common as they are, are found by type and id (more than FHIR grants)."""
 
-    def __init__(self, entries: Iterable[tuple[str | None, Resource]]) -> None:
+    def __init__(self, entries: Iterable[Entry]) -> None:
         self._by_url: dict[str, Resource | None] = {}
         self._by_id: dict[str, Resource | None] = {}
-        for full_url, resource in entries:
-            if full_url:
-                _enter(self._by_url, full_url, resource)
+        for entry in entries:
+            resource = entry.resource
+            if resource is None:
+                continue
+            if entry.full_url:
+                _enter(self._by_url, entry.full_url, resource)
             if resource.id:
                 _enter(self._by_id, f"{type_name(resource)}/{resource.id}", resource)
                 _enter(self._by_id, f"urn:uuid:{resource.id}", resource)
@@ -37,10 +44,9 @@ class Resolver:
 
 
 def _enter(found: dict[str, Resource | None], key: str, resource: Resource) -> None:
-    if key not in found:
-        found[key] = resource
-    elif found[key] != resource:
-        found[key] = None
+    known = found.setdefault(key, resource)
+    if known is not resource and known is not None and msgspec.json.encode(known) != msgspec.json.encode(resource):
+        found[key] = None  # several could be meant
 
 
 def type_name(resource: Resource) -> str:

@@ -1,6 +1,7 @@
 """The resources that Eligo reads, each with just the elements that it reads, and the names of all other types.
 
-R4, R4B and R5 share one struct per resource; where the two give one name two shapes, the struct takes both.
+R4, R4B and R5 share one struct per resource; where the two give one name two shapes, the struct takes both. Whom a record is
+about and what it is coded with stay raw bytes: they repeat from record to record, and each is read only once.
 """
 
 from __future__ import annotations
@@ -69,9 +70,9 @@ class Condition(Resource, tag="Condition"):
     clinical_status: CodeableConcept | None = None
     verification_status: CodeableConcept | None = None
     severity: CodeableConcept | None = None
-    code: CodeableConcept | None = None
+    code: Raw = NO_BYTES
     body_site: list[CodeableConcept] | None = None
-    subject: Reference | None = None
+    subject: Raw = NO_BYTES
     onset_date_time: str | None = None
     onset_age: Quantity | None = None
     onset_period: Period | None = None
@@ -103,7 +104,7 @@ class Component(Shape):
     """Observation.component; an Observation has the same elements."""
 
     modifier_extension: list[Extension] | None = None
-    code: CodeableConcept | None = None
+    code: Raw = NO_BYTES
     value_quantity: Quantity | None = None
     value_codeable_concept: CodeableConcept | None = None
     value_string: str | None = None
@@ -120,8 +121,8 @@ class Observation(Resource, tag="Observation"):
     """Observation."""
 
     status: str | None = None
-    code: CodeableConcept | None = None
-    subject: Reference | None = None
+    code: Raw = NO_BYTES
+    subject: Raw = NO_BYTES
     focus: list[Reference] | None = None
     effective_date_time: str | None = None
     effective_period: Period | None = None
@@ -149,8 +150,8 @@ class Procedure(Resource, tag="Procedure"):
     extension: list[Extension] | None = None
     status: str | None = None
     category: CodeableConcept | list[CodeableConcept] | None = None
-    code: CodeableConcept | None = None
-    subject: Reference | None = None
+    code: Raw = NO_BYTES
+    subject: Raw = NO_BYTES
     performed_date_time: str | None = None
     performed_period: Period | None = None
     performed_age: Quantity | None = None
@@ -182,10 +183,10 @@ class MedicationRequest(Resource, tag="MedicationRequest"):
     intent: str | None = None
     category: list[CodeableConcept] | None = None
     do_not_perform: bool | None = None
-    medication_codeable_concept: CodeableConcept | None = None
+    medication_codeable_concept: Raw = NO_BYTES
     medication_reference: Reference | None = None
     medication: CodeableReference | None = None
-    subject: Reference | None = None
+    subject: Raw = NO_BYTES
     authored_on: str | None = None
     reason_code: list[CodeableConcept] | None = None
     reason_reference: list[Reference] | None = None
@@ -207,10 +208,10 @@ class MedicationStatement(Resource, tag="MedicationStatement"):
     extension: list[Extension] | None = None
     status: str | None = None
     category: CodeableConcept | list[CodeableConcept] | None = None
-    medication_codeable_concept: CodeableConcept | None = None
+    medication_codeable_concept: Raw = NO_BYTES
     medication_reference: Reference | None = None
     medication: CodeableReference | None = None
-    subject: Reference | None = None
+    subject: Raw = NO_BYTES
     effective_date_time: str | None = None
     effective_period: Period | None = None
     effective_timing: Timing | None = None
@@ -232,10 +233,10 @@ class MedicationAdministration(Resource, tag="MedicationAdministration"):
     extension: list[Extension] | None = None
     status: str | None = None
     category: CodeableConcept | list[CodeableConcept] | None = None
-    medication_codeable_concept: CodeableConcept | None = None
+    medication_codeable_concept: Raw = NO_BYTES
     medication_reference: Reference | None = None
     medication: CodeableReference | None = None
-    subject: Reference | None = None
+    subject: Raw = NO_BYTES
     effective_date_time: str | None = None
     effective_period: Period | None = None
     occurence_date_time: str | None = None
@@ -253,10 +254,10 @@ class MedicationDispense(Resource, tag="MedicationDispense"):
     extension: list[Extension] | None = None
     status: str | None = None
     category: CodeableConcept | list[CodeableConcept] | None = None
-    medication_codeable_concept: CodeableConcept | None = None
+    medication_codeable_concept: Raw = NO_BYTES
     medication_reference: Reference | None = None
     medication: CodeableReference | None = None
-    subject: Reference | None = None
+    subject: Raw = NO_BYTES
     days_supply: Quantity | None = None
     when_prepared: str | None = None
     when_handed_over: str | None = None
@@ -284,8 +285,8 @@ class Immunization(Resource, tag="Immunization"):
     """Immunization."""
 
     status: str | None = None
-    vaccine_code: CodeableConcept | None = None
-    patient: Reference | None = None
+    vaccine_code: Raw = NO_BYTES
+    patient: Raw = NO_BYTES
     occurrence_date_time: str | None = None
     site: CodeableConcept | None = None
     route: CodeableConcept | None = None
@@ -308,8 +309,8 @@ class AllergyIntolerance(Resource, tag="AllergyIntolerance"):
     clinical_status: CodeableConcept | None = None
     verification_status: CodeableConcept | None = None
     criticality: str | None = None
-    code: CodeableConcept | None = None
-    patient: Reference | None = None
+    code: Raw = NO_BYTES
+    patient: Raw = NO_BYTES
     reaction: list[Reaction] | None = None
 
 
@@ -322,7 +323,7 @@ class ServiceRequest(Resource, tag="ServiceRequest"):
     category: list[CodeableConcept] | None = None
     do_not_perform: bool | None = None
     code: CodeableReference | None = None
-    subject: Reference | None = None
+    subject: Raw = NO_BYTES
     occurrence_date_time: str | None = None
     occurrence_period: Period | None = None
     occurrence_timing: Timing | None = None
@@ -348,7 +349,7 @@ class Appointment(Resource, tag="Appointment"):
     reason: list[CodeableReference] | None = None
     start: str | None = None
     end: str | None = None
-    subject: Reference | None = None
+    subject: Raw = NO_BYTES
     participant: list[Participant] | None = None
 
 
@@ -366,8 +367,8 @@ class ResearchSubject(Resource, tag="ResearchSubject"):
     status: str | None = None
     period: Period | None = None
     study: Reference | None = None
-    individual: Reference | None = None
-    subject: Reference | None = None
+    individual: Raw = NO_BYTES
+    subject: Raw = NO_BYTES
     progress: list[Progress] | None = None
 
 
@@ -398,8 +399,8 @@ class Consent(Resource, tag="Consent"):
     status: str | None = None
     scope: CodeableConcept | None = None
     category: list[CodeableConcept] | None = None
-    patient: Reference | None = None
-    subject: Reference | None = None
+    patient: Raw = NO_BYTES
+    subject: Raw = NO_BYTES
     date_time: str | None = None
     date: str | None = None
     period: Period | None = None

@@ -2,97 +2,98 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.evaluator.facts import Match
-from app.fhir.index import make_group
-from app.fhir.resources import Observation
-from app.knowledge.catalogue import Family
+from app.fhir.index import Group
+from app.fhir.values import BadValue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from app.evaluator.facts import Coded, Coding
-    from app.fhir.index import Group, Record
-    from app.fhir.names import NameIndex
+    from app.evaluator.facts import Coding
+    from app.fhir.index import Record
+    from app.fhir.terms import Term
     from app.fhir.values import Values
-    from app.knowledge.catalogue import Catalogue
 
 
 class ResultIndex:
-    """Which observations bear on a question. Codings are interned by `Values`, so that their identity tells them apart."""
+    """Which observations bear on a question. `fail` is told of a record whose code cannot be read."""
 
-    def __init__(self, records: Iterable[Record], values: Values, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+    def __init__(
+        self, records: Iterable[Record], values: Values, fail: Callable[[Record, BadValue], None]
+    ) -> None:
+        self._catalogue = values.vocabulary.catalogue
         self._codes: dict[int, Group] = {}
         self._values: dict[int, Group] = {}
-        self._ids: dict[int, tuple[str, ...]] = {}
-        self._by_id: dict[str, list[Record]] = {}
+        self._by_result: dict[str, list[Group]] = {}
+        self._by_concept: dict[str, list[tuple[Group, Match]]] = {}
         self._unlisted: list[Group] = []
-        coded = values.coded
+        codes, read, coded = self._codes, values.term, values.term_of
         for record in records:
-            resource = record.resource
-            assert isinstance(resource, Observation)
-            self._enter(self._codes, coded(resource.code), record)
+            resource: Any = record.resource
+            components = resource.component or ()
+            try:
+                term = read(resource.code, "Observation.code")
+                parts = [read(each.code, "Observation.component.code") for each in components]
+            except BadValue as error:
+                fail(record, error)
+                continue
+            group = codes.get(id(term))
+            if group is None:
+                group = codes[id(term)] = Group((term,))
+            group.records.append(record)
             if resource.value_codeable_concept is not None:
-                self._enter(self._values, coded(resource.value_codeable_concept), record)
-            for each in resource.component or ():
-                self._enter(self._codes, coded(each.code), record)
-                if each.value_codeable_concept is not None:
-                    self._enter(self._values, coded(each.value_codeable_concept), record)
-        for group in self._codes.values():
-            ids = self.ids(group.codes[0])
-            if not ids:
+                _enter(self._values, coded(resource.value_codeable_concept), record)
+            for part, component in zip(parts, components, strict=True):
+                _enter(codes, part, record)
+                if component.value_codeable_concept is not None:
+                    _enter(self._values, coded(component.value_codeable_concept), record)
+        for group in codes.values():
+            results = group.terms[0].results
+            if not results:
                 self._unlisted.append(group)
-            for id_ in ids:
-                self._by_id.setdefault(id_, []).extend(group.records)
-
-    def _enter(self, groups: dict[int, Group], coded: Coded, record: Record) -> None:
-        group = groups.get(id(coded))
-        if group is None:
-            group = groups[id(coded)] = make_group((coded,), Family.OBSERVATION, self._catalogue)
-        group.records.append(record)
-
-    def ids(self, coded: Coded) -> tuple[str, ...]:
-        """The analytes and scales that a code means."""
-        found = self._ids.get(id(coded))
-        if found is None:
-            index = self._catalogue.index
-            ids: dict[str, None] = {}
-            for each in coded.codings:
-                key = (each.system, each.code)
-                ids.update(dict.fromkeys(index.analytes.get(key, ())))
-                ids.update(dict.fromkeys(index.scales.get(key, ())))
-            found = self._ids[id(coded)] = tuple(ids)
-        return found
+            for each in results:
+                self._by_result.setdefault(each, []).append(group)
+        for groups in (codes, self._values):
+            for group in groups.values():
+                for each in group.terms[0].concepts:
+                    self._by_concept.setdefault(each, []).append((group, Match.IS))
+                for each in group.terms[0].vague:
+                    self._by_concept.setdefault(each, []).append((group, Match.VAGUE))
 
     def of(self, analyte: str) -> list[Record]:
         """The records with a listed code, each once."""
-        return list(dict.fromkeys(self._by_id.get(analyte, ())))
+        groups = self._by_result.get(analyte, ())
+        return list(dict.fromkeys(record for group in groups for record in group.records))
 
-    def named(self, analyte: str, names: NameIndex) -> list[tuple[Coded, list[Record]]]:
+    def named(self, analyte: str) -> list[tuple[Term, list[Record]]]:
         """The codes that are not listed for anything but are broader than the analyte, or whose words name it."""
         entry = self._catalogue.analytes.get(analyte)
         broader = {(str(each.system), each.code) for each in entry.broader} if entry else set()
         return [
-            (group.codes[0], group.records)
+            (term, list(dict.fromkeys(group.records)))
             for group in self._unlisted
-            if (broader and any((coding.system, coding.code) in broader for coding, _ in group.placed))
-            or analyte in group.named(names)
+            for term in group.terms
+            if (broader and any((coding.system, coding.code) in broader for coding, _ in term.placed))
+            or analyte in term.named_results()
         ]
 
-    def bearing_on(self, concept: str) -> list[tuple[Record, Coded, Match, Coding]]:
+    def bearing_on(self, concept: str) -> list[tuple[Record, Term, Match, Coding | None]]:
         """Records that are coded with a concept, or with something less specific, or have it as their value."""
-        found = []
-        for groups in (self._codes, self._values):
-            for group in groups.values():
-                for coding, placement in group.placed:
-                    if concept in placement.concepts or concept in placement.vague:
-                        match = Match.IS if concept in placement.concepts else Match.VAGUE
-                        found += [(record, group.codes[0], match, coding) for record in group.records]
-                        break
-        return found
+        return [
+            (record, group.terms[0], match, group.coding_of(concept, match))
+            for group, match in self._by_concept.get(concept, ())
+            for record in dict.fromkeys(group.records)
+        ]
 
     def unknown_codes(self) -> int:
-        """How many records have a code of their own that the catalogue does not have at all."""
-        return sum(len(group.records) for group in self._unlisted if not group.known)
+        """How many records have a code that is listed for no result and known as nothing else."""
+        return len({id(record) for group in self._unlisted if not group.known for record in group.records})
+
+
+def _enter(groups: dict[int, Group], term: Term, record: Record) -> None:
+    group = groups.get(id(term))
+    if group is None:
+        group = groups[id(term)] = Group((term,))
+    group.records.append(record)

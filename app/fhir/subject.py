@@ -6,11 +6,17 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from app.fhir.datatypes import Reference
 from app.fhir.errors import NoPatient, SeveralPatients, UnknownPatient
 
 if TYPE_CHECKING:
-    from app.fhir.datatypes import Reference
+    from app.fhir.datatypes import Raw
     from app.fhir.resources import Patient
+
+
+_REFERENCE = msgspec.json.Decoder(Reference)
 
 
 class About(Enum):
@@ -65,18 +71,29 @@ class Subject:
     """Tells whether a reference means the patient under evaluation; remembers its answers."""
 
     patient: Candidate
-    _seen: dict[str, bool] = field(default_factory=dict)
+    seen: dict[bytes, About] = field(default_factory=dict)
+    """Subject elements already looked at, as they stand in the body, and whom they are about."""
+
+    def of_raw(self, raw: Raw) -> About:
+        """Whom a subject element, not yet read, is about. One that is no Reference names nobody."""
+        key = bytes(raw)
+        if key in {b"", b"null"}:
+            return About.NOBODY
+        found = self.seen.get(key)
+        if found is None:
+            try:
+                reference = _REFERENCE.decode(raw)
+            except (msgspec.ValidationError, UnicodeDecodeError):
+                reference = None
+            found = self.seen[key] = self.of(reference)
+        return found
 
     def of(self, reference: Reference | None) -> About:
-        """Whom a subject element is about. `reference` wins over `identifier`; a display alone names nobody."""
+        """Whom a Reference means. `reference` wins over `identifier`; a display alone names nobody."""
         if reference is None:
             return About.NOBODY
-        text = reference.reference
-        if text is not None:
-            found = self._seen.get(text)
-            if found is None:
-                found = self._seen[text] = self._is_meant(text)
-            return About.PATIENT if found else About.OTHER
+        if reference.reference is not None:
+            return About.PATIENT if self._is_meant(reference.reference) else About.OTHER
         identifier = reference.identifier
         if identifier is None or not identifier.value:
             return About.NOBODY

@@ -10,14 +10,17 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from app.criteria.time import DateSpan, Duration, TimeUnit, after, read_date
 from app.evaluator.facts import Amount, Coded, Coding, NumberValue, RangeValue
+from app.fhir.datatypes import CodeableConcept
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from app.fhir import datatypes as fhir
-    from app.knowledge.catalogue import System
+    from app.fhir.terms import Term, Vocabulary
 
 NO_CODE = Coded()
 
@@ -43,6 +46,7 @@ _UNITS = {
     "year": TimeUnit.YEAR,
     "years": TimeUnit.YEAR,
 }  # fmt: skip
+_CONCEPT = msgspec.json.Decoder(CodeableConcept)
 _ONE_DAY = timedelta(days=1)
 _SNOMED_URI = "http://snomed.info/sct"
 
@@ -56,16 +60,18 @@ class BadValue(Exception):
         self.text = text
 
 
-def read_number(raw: fhir.Raw, path: str) -> Decimal | None:
+def read_number(raw: fhir.Raw, path: str, child: str = "") -> Decimal | None:
     """A JSON number exactly as written; None where there is none. BadValue for anything else or beyond all measure."""
     text = bytes(raw)
     if not text or text == b"null":
         return None
     if text[0] not in b"-0123456789":
-        raise BadValue(path, f"{text[:40].decode(errors='replace')}, which is no number")
+        raise BadValue(path + child, f"{text[:40].decode(errors='replace')}, which is no number")
+    if len(text) > _MAX_DIGITS:
+        raise BadValue(path + child, "a number too long to be a measurement")
     number = Decimal(text.decode())
-    if abs(number.adjusted()) > _MAX_EXPONENT or len(number.as_tuple().digits) > _MAX_DIGITS:
-        raise BadValue(path, "a number too large or too fine to be a measurement")
+    if abs(number.adjusted()) > _MAX_EXPONENT:
+        raise BadValue(path + child, "a number too large or too small to be a measurement")
     return number
 
 
@@ -115,17 +121,19 @@ def latest_of(spans: Iterable[DateSpan]) -> DateSpan | None:
 class Values:
     """Reads values for one chart. `birth` turns ages into dates; it is None until the patient is known."""
 
-    systems: Mapping[str, System]
+    vocabulary: Vocabulary
     birth: DateSpan | None
     _dates: dict[str, DateSpan]
     _instants: dict[str, str]
     _coded: dict[tuple[str | None, ...], Coded]
+    _terms: dict[bytes, Term]
+    _by_coded: dict[int, Term]
     _short: dict[str, str]
 
     @classmethod
-    def of(cls, systems: Mapping[str, System]) -> Values:
+    def of(cls, vocabulary: Vocabulary) -> Values:
         """Fresh ones."""
-        return cls(systems, None, {}, {}, {}, {})
+        return cls(vocabulary, None, {}, {}, {}, {}, {}, {})
 
     # -- time
 
@@ -206,7 +214,8 @@ class Values:
             plain = uri.strip().partition("|")[0].rstrip("/").replace("https://", "http://", 1)
             if plain.startswith(f"{_SNOMED_URI}/"):  # an edition or version of it
                 plain = _SNOMED_URI
-            known = self.systems.get(uri) or self.systems.get(plain) or self.systems.get(f"urn:oid:{plain}")
+            systems = self.vocabulary.catalogue.systems
+            known = systems.get(uri) or systems.get(plain) or systems.get(f"urn:oid:{plain}")
             found = self._short[uri] = str(known) if known else uri
         return found
 
@@ -231,6 +240,42 @@ class Values:
             found = self._coded[key] = Coded(tuple(map(self.coding, codings or ())), text or "")
         return found
 
+    def term(self, raw: fhir.Raw, path: str) -> Term:
+        """A CodeableConcept that was not yet read, and what it means. BadValue where it is none."""
+        key = bytes(raw)
+        found = self._terms.get(key)
+        if found is None:
+            found = self.vocabulary.kept.get(key)
+            if found is None:
+                found = self._new_term(key, path)
+            self._terms[key] = found
+            self._by_coded[id(found.coded)] = found
+        return found
+
+    def _new_term(self, key: bytes, path: str) -> Term:
+        if key in {b"", b"null"}:
+            return self.term_of(None)
+        try:
+            concept = _CONCEPT.decode(key)
+        except (msgspec.ValidationError, UnicodeDecodeError) as error:
+            raise BadValue(path, f"no CodeableConcept ({error})") from None
+        term = self.term_of(concept)
+        self.vocabulary.keep(key, term)
+        return term
+
+    def results_of(self, coded: Coded) -> tuple[str, ...]:
+        """The analytes and scales that a code measures; `coded` came from here."""
+        found = self._by_coded.get(id(coded))
+        return found.results if found is not None else ()
+
+    def term_of(self, concept: fhir.CodeableConcept | fhir.CodeableReference | None) -> Term:
+        """What a concept means that has been read."""
+        coded = self.coded(concept)
+        found = self._by_coded.get(id(coded))
+        if found is None:
+            found = self._by_coded[id(coded)] = self.vocabulary.make(coded)
+        return found
+
     def all_coded(
         self, concepts: Iterable[fhir.CodeableConcept] | Iterable[fhir.CodeableReference] | None
     ) -> tuple[Coded, ...]:
@@ -245,11 +290,11 @@ class Values:
         """A Quantity with a value."""
         if quantity is None:
             return None
-        value = read_number(quantity.value, f"{path}.value")
+        value = read_number(quantity.value, path, ".value")
         if value is None:
             return None
         comparator = quantity.comparator or ""
-        if comparator not in {"", "<", "<=", ">=", ">"}:
+        if comparator and comparator not in {"<", "<=", ">=", ">"}:
             raise BadValue(f"{path}.comparator", f"{comparator[:40]!r}, which is none of < <= >= >")
         return NumberValue(value, comparator, quantity.code or "", quantity.unit or "", quantity.system or "")
 
