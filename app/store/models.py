@@ -1,0 +1,75 @@
+"""The tables. What they hold of a trial is what was read from its registration; nothing here changes once written.
+
+`migrations/` makes the same tables; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import DateTime, ForeignKey, Index, Integer, MetaData, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+MAX_ID = 128
+
+
+class Base(DeclarativeBase):
+    """The declarative base; its names of constraints are fixed, so that later migrations can find them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class TrialRow(Base):
+    """A trial: which version counts, and what lists search. `searched` and `conditions` are case-folded."""
+
+    __tablename__ = "trial"
+    __table_args__ = (Index("ix_trial_listed", "hidden_at", "status", "id"),)
+
+    id: Mapped[str] = mapped_column(String(MAX_ID), primary_key=True)
+    version: Mapped[int] = mapped_column(Integer)
+    status: Mapped[str] = mapped_column(String(64))
+    searched: Mapped[str] = mapped_column(Text)
+    conditions: Mapped[str] = mapped_column(Text)
+    hidden_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class VersionRow(Base):
+    """One version of a trial, as it was read. `digest` addresses `document` and `source` together.
+
+    `document` is the trial as JSON text, exactly as it is given out; `source` is what was sent.
+    """
+
+    __tablename__ = "trial_version"
+
+    trial_id: Mapped[str] = mapped_column(ForeignKey("trial.id", ondelete="RESTRICT"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    digest: Mapped[str] = mapped_column(String(71), index=True)
+    title: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(String(64))
+    phase: Mapped[str] = mapped_column(String(64))
+    conditions: Mapped[str] = mapped_column(Text)
+    media_type: Mapped[str] = mapped_column(String(64))
+    source: Mapped[str] = mapped_column(Text)
+    document: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class RevisionRow(Base):
+    """One row that counts the changes, so that a process knows whether the list it remembers still holds.
+
+    A counter and not a clock: two nodes never agree on the time, and a list that is believed too long judges by
+    criteria that were amended.
+    """
+
+    __tablename__ = "revision"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(Integer)
