@@ -26,7 +26,8 @@ from app.criteria.nodes import (
 )
 from app.reader.drafts import question
 from app.reader.rewrite import rewrite_treatments
-from app.reader.scanner import Scanner, UnreadError
+from app.reader.scan_state import UnreadError
+from app.reader.scanner import Scanner
 from app.reader.tokens import NameKind, Token, names_of, tokenise
 
 if TYPE_CHECKING:
@@ -36,22 +37,23 @@ if TYPE_CHECKING:
 _SENTENCE = re.compile(r"(?<=[.。])(?<!e\.g\.)(?<!i\.e\.)(?<!vs\.)(?<!etc\.)\s+(?=[A-Z(-])|(?<=etc\.)\s+(?=[A-Z])")
 _TOPIC = re.compile(r"^([A-Za-z][^:;()]{2,90}?(?:\([^)]*\)[^:;()]*)?):\s+(?=\S)")
 _PERSON = re.compile(
-    r"^\W*(?:any (?:other|uncertain)|other (?:conditions|reasons|circumstances|situations)|according to the judg|in the (?:investigator|opinion|judg)|"
-    r"(?:investigators?|researchers?|the investigator|the researcher)\b|(?:subjects|patients|participants)? ?who, in the (?:judg|opinion))",
+    r"^\W*(?:any (?:other|uncertain)|other (?:conditions|reasons|circumstances|situations)|according to the judg|"
+    r"in the (?:investigator|opinion|judg)|(?:investigators?|researchers?|the investigator|the researcher)\b|"
+    r"(?:subjects|patients|participants)? ?who, in the (?:judg|opinion))",
     re.IGNORECASE,
 )
 _CONSENT = re.compile(r"(?<!from )\b(?:sign\w*|giv\w+|provid\w+|obtain\w*)\b.{0,40}\bconsent", re.IGNORECASE)
 _MORE_THAN_CONSENT = re.compile(r"\band (?:follow|compl|adhere|complete)", re.IGNORECASE)
 _NOTE = re.compile(r"^\W*(?:note|n\.b\.|remark)\s*[:,]\s*", re.IGNORECASE)
 _SPLITS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r",?\s+or\s+(?=who\b)", re.I), "or"),
-    (re.compile(r",?\s+and\s+(?=(?:have|has|had|who|whose|his|her|their|inability|is|are)\b)", re.I), "and"),
-    (re.compile(r",\s+(?=(?:have|has|had|who)\b)", re.I), "and"),
-    (re.compile(r"\s+(?=who (?:have|has|had)\b)", re.I), "and"),
-    (re.compile(r"\s+(?=(?:are|is) unable\b)", re.I), "and"),
-    (re.compile(r",\s+and\s+", re.I), "list"),
-    (re.compile(r",?\s+or\s+(?=(?:in combination|combined)\b)", re.I), "or"),
-    (re.compile(r"\s+and\s+", re.I), "list"),
+    (re.compile(r",?\s+or\s+(?=who\b)", re.IGNORECASE), "or"),
+    (re.compile(r",?\s+and\s+(?=(?:have|has|had|who|whose|his|her|their|inability|is|are)\b)", re.IGNORECASE), "and"),
+    (re.compile(r",\s+(?=(?:have|has|had|who)\b)", re.IGNORECASE), "and"),
+    (re.compile(r"\s+(?=who (?:have|has|had)\b)", re.IGNORECASE), "and"),
+    (re.compile(r"\s+(?=(?:are|is) unable\b)", re.IGNORECASE), "and"),
+    (re.compile(r",\s+and\s+", re.IGNORECASE), "list"),
+    (re.compile(r",?\s+or\s+(?=(?:in combination|combined)\b)", re.IGNORECASE), "or"),
+    (re.compile(r"\s+and\s+", re.IGNORECASE), "list"),
 )
 
 
@@ -117,7 +119,7 @@ class Clauses:
         return AnyOf(tuple(parts), quote)
 
     def _allowance(self, start: int, end: int, parts: list[Criterion]) -> bool:
-        """"X are allowed", "X is not considered systemic treatment": an exception to what the item has said so far."""
+        """Reads "X are allowed", "X is not considered systemic treatment": an exception to what was said before."""
         tokens = tokenise(self.context.text, start, end, self.context.phrases)
         at = next((k for k, token in enumerate(tokens) if "allowed" in token.cues), None)
         if at is None:
@@ -135,7 +137,11 @@ class Clauses:
         if without and "without" in bare and tokens[:at]:
             extra = self._clause(tokens[0].start, tokens[at - 1].end)
             concept = without[NameKind.CONDITION]
-            parts.append(AllOf((extra, HasCondition(concept, CURRENT, "active" if "active" in bare else None, quote=quote)), quote))
+            parts.append(
+                AllOf(
+                    (extra, HasCondition(concept, CURRENT, "active" if "active" in bare else None, quote=quote)), quote
+                )
+            )
             return True
         rewritten = rewrite_treatments(parts[-1], exceptions)
         exempt = Not(NotUnderstood(_flat(quote.text), quote))
@@ -171,13 +177,17 @@ class Clauses:
         return tuple(result)
 
     def _enumeration(self, start: int, end: int) -> Criterion | None:
-        """"History of X, including but not limited to: A; B; C": the class and every member named."""
+        """Reads "History of X, including but not limited to: A; B; C": the class and every member named."""
         text = self.context.source[start:end]
-        match = re.search(r",?\s*(?:including but not limited to|including|such as)\s*:\s*", text, re.I)
+        match = re.search(r",?\s*(?:including but not limited to|including|such as)\s*:\s*", text, re.IGNORECASE)
         if match is None or ";" not in text[match.end() :]:
             return None
         head = self._clause(start, start + match.start())
-        ever = "ever" in {cue for token in tokenise(self.context.text, start, start + match.start(), self.context.phrases) for cue in token.cues}
+        ever = "ever" in {
+            cue
+            for token in tokenise(self.context.text, start, start + match.start(), self.context.phrases)
+            for cue in token.cues
+        }
         saved, self.context.lead = self.context.lead, EVER if ever else None
         members = [self._clause(*span) for span in self._segments(start + match.end(), end)]
         self.context.lead = saved
@@ -197,7 +207,11 @@ class Clauses:
             node = self._topic(topic, start, end)
             if node is not None:
                 return node
-        if "consent" in cues and _CONSENT.search(text) and not any(names_of(token, NameKind.CONDITION, NameKind.ANALYTE) for token in tokens):
+        if (
+            "consent" in cues
+            and _CONSENT.search(text)
+            and not any(names_of(token, NameKind.CONDITION, NameKind.ANALYTE) for token in tokens)
+        ):
             return self._consent(cues, quote)
         node = self._scan(start, end)
         if node is not None:
@@ -211,7 +225,7 @@ class Clauses:
         return NotUnderstood(_flat(text), quote)
 
     def _examples_of_a_question(self, start: int, end: int) -> Criterion | None:
-        """"Factors that significantly affect X, such as A, B": a named example suffices; for others a person is asked."""
+        """Reads "Factors that affect X, such as A, B": a named example suffices; for others a person is asked."""
         text = self.context.source[start:end]
         match = re.search(r",?\s*\b(?:such as|including|for example)\s+", text, re.IGNORECASE)
         if match is None or not self.excludes or any(sign in text for sign in "();"):
@@ -225,7 +239,11 @@ class Clauses:
     def _consent(self, cues: set[str], quote: Quote) -> Criterion:
         text = _flat(quote.text)
         consent = GaveConsent(text.rstrip(".;"), quote)
-        return AllOf((consent, question(text, quote)), quote) if "judgement" in cues and _MORE_THAN_CONSENT.search(text) else consent
+        return (
+            AllOf((consent, question(text, quote)), quote)
+            if "judgement" in cues and _MORE_THAN_CONSENT.search(text)
+            else consent
+        )
 
     def _scan(self, start: int, end: int) -> Criterion | None:
         try:
@@ -238,7 +256,13 @@ class Clauses:
         tokens = tokenise(self.context.text, start, end, self.context.phrases)
         for k, token in enumerate(tokens):
             named = names_of(token, NameKind.ANALYTE)
-            if not named or k == 0 or k + 3 >= len(tokens) or tokens[k + 1].op is None or tokens[k + 2].quantity is None:
+            if (
+                not named
+                or k == 0
+                or k + 3 >= len(tokens)
+                or tokens[k + 1].op is None
+                or tokens[k + 2].quantity is None
+            ):
                 continue
             if tokens[k + 3].stem != "/" or tokens[k - 1].names:
                 continue
@@ -252,12 +276,14 @@ class Clauses:
                 node = Scanner(self.context, start, end, excludes=self.excludes, tokens=moved).read()
             except UnreadError:
                 continue
-            self.context.note(f"“{_flat(self.context.source[token.start : tokens[k + 2].end])}” is read as standing in brackets.")
+            self.context.note(
+                f"“{_flat(self.context.source[token.start : tokens[k + 2].end])}” is read as standing in brackets."
+            )
             return node
         return None
 
     def _shared_head(self, first: Token, rest: list[Token]) -> tuple[Token, Token, int] | None:
-        """"B / C virus hepatitis": both names that the shared head makes."""
+        """Reads "B / C virus hepatitis": both names that the shared head makes."""
         if not rest or not rest[0].names or not rest[0].words:
             return None
         key = (first.stem, *rest[0].words[1:])
@@ -274,7 +300,11 @@ class Clauses:
             inner = Clauses(self.context, excludes=self.excludes)
             body_start = start + match.end()
             segments = self._segments(body_start, end)
-            node = inner._join_segments(segments, Quote(self.context.source[body_start:end], body_start, end)) if len(segments) > 1 else inner._scan_or_split(body_start, end)  # noqa: SLF001
+            node = (
+                inner._join_segments(segments, Quote(self.context.source[body_start:end], body_start, end))
+                if len(segments) > 1
+                else inner._scan_or_split(body_start, end)
+            )
         finally:
             self.context.topic = saved
         if node is None:
@@ -297,7 +327,7 @@ class Clauses:
         return self._split(start, end)
 
     def _topic_scope(self, topic: list[Token], node: Criterion, quote: Quote) -> Criterion:
-        """"Stem cell transplantation without total body irradiation: ..." speaks only of those who had it."""
+        """Reads "Stem cell transplantation without total body irradiation: ..." speaks only of those who had it."""
         at = next((k for k, token in enumerate(topic) if token.stem == "without"), None)
         if at is None:
             return node
@@ -309,7 +339,9 @@ class Clauses:
         words = Quote(self.context.source[topic[0].start : topic[-1].end], topic[0].start, topic[-1].end)
         other = HadTreatment(without, EVER, quote=words)
         asked = Judgement(f"{_flat(words.text)}: what applies after it is not said. Is the patient acceptable?", words)
-        return If(HadTreatment(had, EVER, quote=words), AllOf((node, AnyOf((Not(other), asked), words)), quote), None, quote)
+        return If(
+            HadTreatment(had, EVER, quote=words), AllOf((node, AnyOf((Not(other), asked), words)), quote), None, quote
+        )
 
     def _split(self, start: int, end: int) -> Criterion | None:
         """The clause cut in two where the halves read better: at least one half must hold a fact."""
@@ -326,9 +358,9 @@ class Clauses:
                 if relation == "list":
                     if isinstance(right, NotUnderstood):
                         continue
-                    relation = "or" if self.excludes else "and"
                 joined = (self._turn(left), right)
-                return AnyOf(joined, quote) if relation == "or" else AllOf(joined, quote)
+                either = relation == "or" or (relation == "list" and self.excludes)
+                return AnyOf(joined, quote) if either else AllOf(joined, quote)
         return None
 
     def _turn(self, node: Criterion) -> Criterion:

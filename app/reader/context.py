@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from app.reader.tokens import Phrases
 
 # A bracket that only abbreviates the words before it, or points to an appendix, says nothing of its own.
-_ABBREVIATION = re.compile(r"\(\s*(?=[^)]*[A-Z][^)]*[A-Z0-9])[A-Za-z0-9]{1,8}(?:-[A-Za-z0-9]{1,6})?\s*\)|\(\s*(?:see )?appendix\s*\w*\s*\)", re.IGNORECASE)
+_ABBREVIATION = re.compile(
+    r"\(\s*(?=[^)]*[A-Z][^)]*[A-Z0-9])[A-Za-z0-9]{1,8}(?:-[A-Za-z0-9]{1,6})?\s*\)|\(\s*(?:see )?appendix\s*\w*\s*\)",
+    re.IGNORECASE,
+)
 _LOWER_RUN = re.compile(r"[a-z]{3,}")
 _DAMAGED = re.compile(r"[×xX]\s*10(\d{1,2})(?=\s*/)")
 
@@ -41,7 +44,7 @@ class Context:
             self.notes.append(text)
 
     def one(self, unit: str) -> Duration:
-        """"the past year" is one year."""
+        """Reads "the past year" is one year."""
         return Duration(Decimal(1), TimeUnit(unit))
 
     def comparable(self, unit: str, analyte: str) -> bool:
@@ -49,7 +52,9 @@ class Context:
         entry = self.catalogue.analytes[analyte]
         if "{copies}" in unit or "{copy}" in unit:
             return "[IU]" in entry.unit or "{copies}" in entry.unit
-        return self.catalogue.units.comparable(unit, entry.unit, molar_mass=entry.molar_mass, charge=entry.charge, enzyme=entry.enzyme)
+        return self.catalogue.units.comparable(
+            unit, entry.unit, molar_mass=entry.molar_mass, charge=entry.charge, enzyme=entry.enzyme
+        )
 
 
 def blank_abbreviations(text: str) -> str:

@@ -17,10 +17,13 @@ _HEADING = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _PLACEHOLDER = re.compile(r"^(?:not provided|not available|not applicable|n/?a|none)\.?$", re.IGNORECASE)
-_PREAMBLE = re.compile(r"(?:criteria|following|conditions|requirements|study|enrolled|eligible|included|excluded|if)\b[^.]*[:：]?\s*$", re.I)
+_PREAMBLE = re.compile(
+    r"(?:criteria|following|conditions|requirements|study|enrolled|eligible|included|excluded|if)\b[^.]*[:：]?\s*$",
+    re.IGNORECASE,
+)
 _CATCH_ALL = re.compile(
-    r"^(?:any (?:other|uncertain)|other (?:conditions|reasons|circumstances|situations|factors)|in the (?:investigator|opinion)|"
-    r"according to the judg|investigators? (?:consider|believe)|researchers? (?:consider|believe))",
+    r"^(?:any (?:other|uncertain)|other (?:conditions|reasons|circumstances|situations|factors)|"
+    r"in the (?:investigator|opinion)|according to the judg|investigators? (?:consider|believe)|researchers? (?:consider|believe))",
     re.IGNORECASE,
 )
 
@@ -60,7 +63,8 @@ def split_items(text: str, start: int, end: int, kind: Kind | None) -> list[Item
     tree = _Tree(text)
     side = kind or Kind.INCLUSION
     explicit = kind is not None
-    for line in _lines(text, start, end):
+    for found in _lines(text, start, end):
+        line = found
         content = text[line.start : line.end]
         heading = _HEADING.match(content)
         if heading and _is_heading(heading, content):
@@ -127,7 +131,7 @@ class _Tree:
         number = None if marker else _NUMBER.match(content)
         if marker or number:
             mark = marker or number
-            assert mark is not None  # noqa: S101 - narrows the type
+            assert mark is not None
             begin = line.start + mark.end()
             # "- 1. text": a bullet followed by a number is one mark.
             if marker and (second := _NUMBER.match(self.text[begin : line.end])):
@@ -190,7 +194,7 @@ class _Tree:
         opener = self._opener()
         for depth in range(len(self.stack) - 1, -1, -1):
             item = self.stack[depth]
-            if item.style != style or item is opener and line.indent > item.indent:
+            if item.style != style or (item is opener and line.indent > item.indent):
                 continue
             if style == "number":
                 if int(label) == int(item.number) + 1:
@@ -203,7 +207,12 @@ class _Tree:
             return self.stack[depth - 1] if depth else None
         if opener is not None:
             return opener
-        if self.stack and line.indent > self.stack[-1].indent and style not in {self.stack[-1].style, "paragraph"} and self.stack[-1].style != "paragraph":
+        if (
+            self.stack
+            and line.indent > self.stack[-1].indent
+            and style not in {self.stack[-1].style, "paragraph"}
+            and self.stack[-1].style != "paragraph"
+        ):
             return self.stack[-1]
         return None
 
@@ -219,7 +228,7 @@ class _Tree:
         self.stack.append(item)
 
     def _split_inline(self, side: Kind) -> None:
-        """"1. ...; 2) ...; (7) ...": numbers inside a line go on with the list whose count they continue."""
+        """Reads "1. ...; 2) ...; (7) ...": numbers inside a line go on with the list whose count they continue."""
         if not self.stack:
             return
         last = self.stack[-1]
@@ -229,7 +238,11 @@ class _Tree:
         while mark := _INLINE.search(self.text, position, last.end):
             value = int(mark[1])
             depth = next(
-                (d for d in range(len(self.stack) - 1, -1, -1) if self.stack[d].number.isdigit() and int(self.stack[d].number) + 1 == value),
+                (
+                    d
+                    for d in range(len(self.stack) - 1, -1, -1)
+                    if self.stack[d].number.isdigit() and int(self.stack[d].number) + 1 == value
+                ),
                 None,
             )
             if depth is None:

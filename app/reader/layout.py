@@ -8,14 +8,19 @@ from dataclasses import dataclass, field
 from app.reader.items import Item, split_items
 from app.reader.registration import Kind, StructuredBounds
 
-_REGISTRY_ID = re.compile(r"\b(NCT\d{8}|ChiCTR[-\w]*\d{4,}|ISRCTN\d{8}|EUCTR\d{4}-\d{6}-\d{2}|\d{4}-\d{6}-\d{2}(?:-\d{2})?|CTR\d{8}|jRCT\w*\d{6,}|DRKS\d{8}|ACTRN\d{14})\b")
-_ELIGIBILITY = re.compile(r"^\W*(?:recruitment\s*(?:&|and)\s*eligibility|eligibility(?: criteria)?|participation criteria|criteria)\W*$", re.I)
-_SIDE = re.compile(r"^\W*(?:(?:key|main|major)\s+)?(?:inclusion|exclusion)\s+criteria\W*", re.I)
+_REGISTRY_ID = re.compile(
+    r"\b(NCT\d{8}|ChiCTR[-\w]*\d{4,}|ISRCTN\d{8}|EUCTR\d{4}-\d{6}-\d{2}|\d{4}-\d{6}-\d{2}(?:-\d{2})?|CTR\d{8}|jRCT\w*\d{6,}|DRKS\d{8}|ACTRN\d{14})\b"
+)
+_ELIGIBILITY = re.compile(
+    r"^\W*(?:recruitment\s*(?:&|and)\s*eligibility|eligibility(?: criteria)?|participation criteria|criteria)\W*$",
+    re.IGNORECASE,
+)
+_SIDE = re.compile(r"^\W*(?:(?:key|main|major)\s+)?(?:inclusion|exclusion)\s+criteria\W*", re.IGNORECASE)
 _END = re.compile(
-    r"^\W*(?:study\s*(?:&|and)\s*design|study design|study details|study type|minimum eligible age|minimum age|ages? eligible|sponsors?|"
-    r"(?:trial )?locations?(?: \(\d+\))?|contacts?(?: and locations)?|arms?\W.*|outcome measures|primary outcome.*|responsible party|"
-    r"interventions?|more information|collaborators?.*|study plan|participant groups.*|trial locations|documents|faqs)\W*$",
-    re.I,
+    r"^\W*(?:study\s*(?:&|and)\s*design|study design|study details|study type|minimum eligible age|minimum age|"
+    r"ages? eligible|sponsors?|(?:trial )?locations?(?: \(\d+\))?|contacts?(?: and locations)?|arms?\W.*|"
+    r"outcome measures|primary outcome.*|responsible party|interventions?|more information|collaborators?.*|study plan|participant groups.*|trial locations|documents|faqs)\W*$",
+    re.IGNORECASE,
 )
 _STATUSES = {
     "recruiting": "recruiting",
@@ -54,11 +59,15 @@ _LABELS = {
     "interventions": "intervention",
     "title": "title",
 }
-_BLURB = re.compile(r"^(?:see|get|review|check|understand|learn|meet|identify|explore|reach|find|dive)\b", re.I)
-_NOISE = re.compile(r"^(?:image|overview|medpath|powered by ai|home|menu|search|back|share|print|save)$", re.I)
-_PHASE_LINE = re.compile(r"^(?:early\s+)?phase\s*(\d|i{1,3}v?|iv)(?:\s*/\s*(?:phase\s*)?(\d|i{1,3}v?|iv))?$", re.I)
-_AGE_LINE = re.compile(r"^(\d{1,3})\s*(?:-|to)\s*(\d{1,3})\s*(years?|months?)(?: old)?$", re.I)
-_AGE_OPEN = re.compile(r"^(\d{1,3})\s*(years?|months?)\s*(?:and (?:older|above|over)|\+)$", re.I)
+_BLURB = re.compile(
+    r"^(?:see|get|review|check|understand|learn|meet|identify|explore|reach|find|dive)\b", re.IGNORECASE
+)
+_NOISE = re.compile(r"^(?:image|overview|medpath|powered by ai|home|menu|search|back|share|print|save)$", re.IGNORECASE)
+_PHASE_LINE = re.compile(
+    r"^(?:early\s+)?phase\s*(\d|i{1,3}v?|iv)(?:\s*/\s*(?:phase\s*)?(\d|i{1,3}v?|iv))?$", re.IGNORECASE
+)
+_AGE_LINE = re.compile(r"^(\d{1,3})\s*(?:-|to)\s*(\d{1,3})\s*(years?|months?)(?: old)?$", re.IGNORECASE)
+_AGE_OPEN = re.compile(r"^(\d{1,3})\s*(years?|months?)\s*(?:and (?:older|above|over)|\+)$", re.IGNORECASE)
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4"}
 
 
@@ -107,10 +116,7 @@ def _eligibility(lines: list[_Line], length: int) -> tuple[int, int]:
     headings = [i for i, line in enumerate(lines) if _ELIGIBILITY.match(line.text)]
     if first_list is None and not headings:
         return 0, length
-    if first_list is None:
-        begin = headings[-1] + 1
-    else:
-        begin = first_list
+    begin = headings[-1] + 1 if first_list is None else first_list
     end = next((i for i in range(begin, len(lines)) if _END.match(_bare(lines[i].text))), None)
     if begin >= len(lines):
         return length, length
@@ -122,7 +128,7 @@ def _bare(text: str) -> str:
 
 
 def _fields(lines: list[_Line], _stop: int) -> tuple[dict[str, str], list[int]]:
-    """Label → value: on the same line after a colon, or on the next line (a sentence of advice between is passed over)."""
+    """Label → value: after a colon, or on the next line (a sentence of advice between is passed over)."""
     found: dict[str, str] = {}
     used: list[int] = []
     for i, line in enumerate(lines):
@@ -137,10 +143,10 @@ def _fields(lines: list[_Line], _stop: int) -> tuple[dict[str, str], list[int]]:
         j = i + 1
         if j < len(lines) and _BLURB.match(_bare(lines[j].text)):
             j += 1
-        if j < len(lines) and _LABELS.get(_bare(lines[j].text).rstrip(":").lower()) is None:
-            if name not in found:
-                found[name] = _bare(lines[j].text)
-                used.append(lines[j].end)
+        is_value = j < len(lines) and _LABELS.get(_bare(lines[j].text).rstrip(":").lower()) is None
+        if is_value and name not in found:
+            found[name] = _bare(lines[j].text)
+            used.append(lines[j].end)
     return found, used
 
 
@@ -160,7 +166,9 @@ def _status(value: str, lines: list[_Line]) -> str:
 
 def _phase(value: str, lines: list[_Line]) -> str:
     for candidate in [value, *(line.text for line in lines[:40])]:
-        match = _PHASE_LINE.match(candidate.replace("PHASE", "PHASE ").replace("/ PHASE", "/PHASE").replace("  ", " ").strip())
+        match = _PHASE_LINE.match(
+            candidate.replace("PHASE", "PHASE ").replace("/ PHASE", "/PHASE").replace("  ", " ").strip()
+        )
         if match:
             return "/".join(_ROMAN.get(g.lower(), g) for g in match.groups() if g)
     return ""
@@ -184,7 +192,7 @@ def _conditions(fields: dict[str, str], lines: list[_Line]) -> list[str]:
     if not value:
         # One mirror prints the conditions under "Study details", before the registry number.
         for i, line in enumerate(lines):
-            if re.match(r"^study details$", line.text, re.I):
+            if re.match(r"^study details$", line.text, re.IGNORECASE):
                 for after in lines[i + 1 : i + 4]:
                     if _REGISTRY_ID.match(after.text):
                         break

@@ -46,7 +46,9 @@ def comparator(tokens: Sequence[Token], i: int) -> tuple[Op, int] | None:
 
 def skip_fillers(tokens: Sequence[Token], i: int) -> int:
     """Past words that change nothing between a name and its number."""
-    while i < len(tokens) and (_FILLERS & set(tokens[i].cues) and not tokens[i].names or tokens[i].stem in {":", "patient"}):
+    while i < len(tokens) and (
+        (_FILLERS & set(tokens[i].cues) and not tokens[i].names) or tokens[i].stem in {":", "patient"}
+    ):
         i += 1
     return i
 
@@ -69,7 +71,7 @@ def limits(tokens: Sequence[Token], i: int, default_unit: str) -> Numbers | None
 
 
 def _span(tokens: Sequence[Token], i: int, default_unit: str) -> Numbers | None:
-    """"0-1", "18 to 75": both ends belong to it."""
+    """Reads "0-1", "18 to 75": both ends belong to it."""
     if i + 2 >= len(tokens) or tokens[i].number is None or tokens[i + 1].stem not in {"-", "to"}:
         return None
     low, high = read_limit(tokens, i, default_unit), read_limit(tokens, i + 2, default_unit)
@@ -117,9 +119,14 @@ def _normal(tokens: Sequence[Token], i: int, factor: Decimal) -> tuple[NormalLim
 
 
 def age_bounds(tokens: Sequence[Token], i: int) -> tuple[tuple[AgeBound, ...], int] | None:
-    """"18-75 years", "≤ 18 years", "18 years or older", "at least 18" after an age word."""
+    """Reads "18-75 years", "≤ 18 years", "18 years or older", "at least 18" after an age word."""
     i = skip_fillers(tokens, i)
-    if i + 2 < len(tokens) and tokens[i].number is not None and tokens[i + 1].stem in {"-", "to"} and tokens[i + 2].number is not None:
+    if (
+        i + 2 < len(tokens)
+        and tokens[i].number is not None
+        and tokens[i + 1].stem in {"-", "to"}
+        and tokens[i + 2].number is not None
+    ):
         unit = _age_unit(tokens[i + 2])
         low = Duration(tokens[i].number or Decimal(0), _age_unit(tokens[i]) if tokens[i].duration else unit)
         return (AgeBound(Op.GE, low), AgeBound(Op.LE, Duration(tokens[i + 2].number or Decimal(0), unit))), i + 3
@@ -189,6 +196,6 @@ def _scale_value(tokens: Sequence[Token], i: int, scale: Scale) -> str | None:
 
 
 def unit_of(catalogue: Catalogue, analyte: str) -> str:
-    """The unit a bare number has: only where the analyte has none ("1") or per cent is implied; else it is not certain."""
+    """The unit a bare number has: only where the analyte has none ("1") or per cent is implied; else ""."""
     unit = catalogue.analytes[analyte].unit
     return unit if unit in {"1", "{INR}", "%"} or unit.startswith("{") else ""

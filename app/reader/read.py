@@ -38,8 +38,12 @@ if TYPE_CHECKING:
 
     from app.knowledge.catalogue import Catalogue
 
-_ANY_CUE = re.compile(r"\b(?:any|one or more|at least one|either)\b[^.]*\b(?:following|these|below|criteria|conditions)\b", re.I)
-_ALL_CUE = re.compile(r"\b(?:all of|must meet|meet the following|the following (?:requirements|conditions)|following)\b", re.I)
+_ANY_CUE = re.compile(
+    r"\b(?:any|one or more|at least one|either)\b[^.]*\b(?:following|these|below|criteria|conditions)\b", re.IGNORECASE
+)
+_ALL_CUE = re.compile(
+    r"\b(?:all of|must meet|meet the following|the following (?:requirements|conditions)|following)\b", re.IGNORECASE
+)
 
 
 def read_registration(text: str, catalogue: Catalogue) -> Registration:
@@ -87,7 +91,11 @@ def read_study(study: dict[str, Any], catalogue: Catalogue) -> Registration:
         id=str(identification["nctId"]) if identification.get("nctId") else None,
         title=title,
         status=str(_dict(protocol.get("statusModule")).get("overallStatus") or "unknown").lower().replace("_", "-"),
-        phase="/".join(str(phase).upper().replace("EARLY_PHASE", "early 1").replace("PHASE", "") for phase in _list(design.get("phases")) if phase != "NA"),
+        phase="/".join(
+            str(phase).upper().replace("EARLY_PHASE", "early 1").replace("PHASE", "")
+            for phase in _list(design.get("phases"))
+            if phase != "NA"
+        ),
         conditions=conditions,
         text=text,
         criteria=criteria,
@@ -212,17 +220,25 @@ def _required(node: Criterion) -> Iterable[Criterion]:
         yield from _required(each)
 
 
-_AGE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(year|month|week|day|hour)s?\b", re.I)
+_AGE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(year|month|week|day|hour)s?\b", re.IGNORECASE)
 
 
 def _structured(bounds: StructuredBounds, read: list[ReadCriterion]) -> list[ReadCriterion]:
     """Criteria from the registration's fields, where its text does not say the same or stricter."""
     result: list[ReadCriterion] = []
-    ages = [AgeBound(op, age) for op, text in ((Op.GE, bounds.minimum_age), (Op.LE, bounds.maximum_age)) if (age := _age(text))]
+    ages = [
+        AgeBound(op, age)
+        for op, text in ((Op.GE, bounds.minimum_age), (Op.LE, bounds.maximum_age))
+        if (age := _age(text))
+    ]
     said = [leaf for criterion in read for leaf in _required(criterion.expression)]
-    missing = tuple(bound for bound in ages if not any(isinstance(leaf, AgeIs) and _covers(leaf, bound) for leaf in said))
+    missing = tuple(
+        bound for bound in ages if not any(isinstance(leaf, AgeIs) and _covers(leaf, bound) for leaf in said)
+    )
     if missing:
-        words = "; ".join(f"{'Minimum' if bound.op is Op.GE else 'Maximum'} age: {bound.age.words()}" for bound in missing)
+        words = "; ".join(
+            f"{'Minimum' if bound.op is Op.GE else 'Maximum'} age: {bound.age.words()}" for bound in missing
+        )
         result.append(_made("age", words, AgeIs(missing)))
     sex = bounds.sex.strip().lower()
     if sex in {"female", "male"} and not any(isinstance(leaf, SexIs) for leaf in said):

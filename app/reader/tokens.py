@@ -1,7 +1,7 @@
-"""Text → tokens: words, numbers with their powers of ten, comparators, durations, quantities, catalogue names, cue phrases.
+"""Text → tokens: words, numbers with powers of ten, comparators, durations, quantities, catalogue names, cues.
 
-Offsets point into the registration's text. Names and cues are matched by the longest run of stemmed words, so British and
-American spellings, plurals and hyphens need no entries of their own.
+Offsets point into the registration's text. Names and cues are matched by the longest run of stemmed words, so that
+British and American spellings, plurals and hyphens need no entries of their own.
 """
 
 from __future__ import annotations
@@ -115,9 +115,44 @@ _NUMBER_WORDS = {
     "twelve": 12,
 }
 _ROMANS = {"i", "ii", "iii", "iv", "v"}
-_UNIT = re.compile(r"\s*(?P<unit>(?:%|°C|℃|[A-Za-zµ\[{/])(?:[A-Za-zµ0-9\[\]{}_*^.%']*)(?:\s*/\s*(?:1\.73\s*)?[A-Za-zµ0-9\[\]{}_²³^]+){0,3})")
+_UNIT = re.compile(
+    r"\s*(?P<unit>(?:%|°C|℃|[A-Za-zµ\[{/])(?:[A-Za-zµ0-9\[\]{}_*^.%']*)(?:\s*/\s*(?:1\.73\s*)?[A-Za-zµ0-9\[\]{}_²³^]+){0,3})"
+)
 _BARE_UNITS = frozenset(
-    "% mg g kg ug mcg ng l ml dl cm mm m ms msec s sec second seconds u iu mmhg bpm °c ℃ c copies copy points mmol umol pg".split()
+    [
+        "%",
+        "mg",
+        "g",
+        "kg",
+        "ug",
+        "mcg",
+        "ng",
+        "l",
+        "ml",
+        "dl",
+        "cm",
+        "mm",
+        "m",
+        "ms",
+        "msec",
+        "s",
+        "sec",
+        "second",
+        "seconds",
+        "u",
+        "iu",
+        "mmhg",
+        "bpm",
+        "°c",
+        "℃",
+        "c",
+        "copies",
+        "copy",
+        "points",
+        "mmol",
+        "umol",
+        "pg",
+    ]
 )
 
 
@@ -131,10 +166,17 @@ def stem(word: str) -> str:
     w = w.replace("tumour", "tumor").replace("isation", "ization")
     if len(w) <= 3 or w.endswith(("ss", "us", "is")):
         return w
-    for plural, singular in (("oses", "osis"), ("tases", "tasis"), ("uses", "us"), ("ies", "y"), ("sses", "ss"), ("xes", "x")):
+    for plural, singular in (
+        ("oses", "osis"),
+        ("tases", "tasis"),
+        ("uses", "us"),
+        ("ies", "y"),
+        ("sses", "ss"),
+        ("xes", "x"),
+    ):
         if w.endswith(plural) and len(w) > len(plural) + 1:
             return w[: -len(plural)] + singular
-    return w[:-1] if w.endswith("s") else w
+    return w.removesuffix("s")
 
 
 def stems(phrase: str) -> tuple[str, ...]:
@@ -211,7 +253,9 @@ def _joins(text: str, at: int) -> bool:
     """A hyphen between digits is a range; any other is a joint of a word and says nothing."""
     before = text[at - 1 : at] if at else ""
     after = text[at + 1 : at + 2]
-    return (before.isdigit() or before.isspace() or before in "IVX") and (after.isdigit() or after.isspace() or after in "IVX")
+    return (before.isdigit() or before.isspace() or before in "IVX") and (
+        after.isdigit() or after.isspace() or after in "IVX"
+    )
 
 
 def _quantities(text: str, tokens: list[Token], phrases: Phrases, end: int) -> list[Token]:
@@ -232,15 +276,37 @@ def _quantities(text: str, tokens: list[Token], phrases: Phrases, end: int) -> l
             result.append(token)
             continue
         follower = tokens[i + 1] if i + 1 < len(tokens) else None
-        if follower is not None and follower.kind is Tok.WORD and follower.stem in _TIME_UNITS and not token.power and len(follower.stem) > 1:
+        if (
+            follower is not None
+            and follower.kind is Tok.WORD
+            and follower.stem in _TIME_UNITS
+            and not token.power
+            and len(follower.stem) > 1
+        ):
             duration = Duration(number, _TIME_UNITS[follower.stem])
-            result.append(Token(Tok.DURATION, text[token.start : follower.end], token.start, follower.end, number=number, duration=duration))
+            result.append(
+                Token(
+                    Tok.DURATION,
+                    text[token.start : follower.end],
+                    token.start,
+                    follower.end,
+                    number=number,
+                    duration=duration,
+                )
+            )
             skip_to = follower.end
             continue
         if found := _unit(text, token, phrases, end):
             unit, stop = found
             result.append(
-                Token(Tok.QUANTITY, text[token.start : stop], token.start, stop, number=number, quantity=Quantity(number, unit))
+                Token(
+                    Tok.QUANTITY,
+                    text[token.start : stop],
+                    token.start,
+                    stop,
+                    number=number,
+                    quantity=Quantity(number, unit),
+                )
             )
             skip_to = stop
             continue

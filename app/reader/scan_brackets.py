@@ -1,0 +1,278 @@
+"""Brackets and example lists of a clause: abbreviations, strata, doses, definitions, members."""
+
+from __future__ import annotations
+
+from app.criteria.nodes import (
+    EVER,
+    AgeIs,
+    AllOf,
+    AnyOf,
+    Bound,
+    Criterion,
+    Dose,
+    HadTreatment,
+    HasCondition,
+    If,
+    Measured,
+    Not,
+    NotUnderstood,
+    Quantity,
+    Route,
+)
+from app.reader.drafts import Draft, question
+from app.reader.measures import Numbers, comparator, limits, read_limit, unit_of
+from app.reader.scan_exceptions import ScanExceptions
+from app.reader.scan_state import UnreadError
+from app.reader.tokens import NameKind, Token, names_of
+
+_SEVERITY = frozenset({"severe", "serious", "significant", "clinically significant", "major"})
+
+
+class ScanBrackets(ScanExceptions):
+    """Steps for brackets and examples."""
+
+    def _parenthesis(self) -> bool:
+        token = self._at()
+        if token is None or token.stem not in {"(", "["}:
+            return False
+        depth, j = 0, self.i
+        while j < len(self.tokens):
+            depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(self.tokens[j].stem, 0)
+            if depth == 0:
+                break
+            j += 1
+        inner = self.tokens[self.i + 1 : j]
+        self.i = j + 1
+        if inner:
+            self._bracket(inner)
+        return True
+
+    def _bracket(self, inner: list[Token]) -> None:
+        if all(set(token.cues) & {"neutral", "uln", "lln"} or token.stem in {",", "."} for token in inner):
+            return
+        first = inner[0]
+        last = self.drafts[-1] if self.drafts else None
+        if last is None or (self.treat and len(self.joins) == len(self.drafts)):
+            self._lead_bracket(inner)
+            return
+        if "except" in first.cues:
+            self._except(inner)
+        elif "unless" in first.cues:
+            quote = self._quote(inner[1].start, inner[-1].end)
+            self._restrict(Not(question(quote.text, quote), quote), inner[-1].end)
+        elif any("allowed" in token.cues for token in inner):
+            quote = self._quote(inner[0].start, inner[-1].end)
+            self._restrict(Not(question(quote.text, quote), quote), inner[-1].end)
+        elif "cockcroft-gault" in {cue for token in inner for cue in token.cues}:
+            self._formula(last)
+        elif self._stratify(last, inner) or self._dose(inner):
+            last.end = max(last.end, inner[-1].end)
+        elif isinstance(last.node, AgeIs | Measured):
+            self._repeat(last, inner)
+        elif set(first.cues) & {"including"} or any("etc" in token.cues for token in inner):
+            self._examples(inner, strict=first.stem.startswith("includ"))
+        else:
+            self._define(inner)
+
+    def _lead_bracket(self, inner: list[Token]) -> None:
+        """Reads "comprehensive treatment (surgery, chemotherapy and/or radiation)": the list is what is meant."""
+        sub = self._sub(inner, excludes=True)
+        sub.treat, sub.treat_current, sub.lead = self.treat, self.treat_current, self.lead
+        node = sub.read()
+        self._add(Draft(None, "list", inner[0].start, inner[-1].end, node=node))
+
+    def _formula(self, last: Draft) -> None:
+        node = last.node
+        if isinstance(node, Measured):
+            if self.context.catalogue.analytes[node.analyte].formula == "cockcroft-gault":
+                last.node = Measured(
+                    node.analyte, node.bounds, node.within, node.pick, node.circumstance, "cockcroft-gault", node.quote
+                )
+            else:
+                self.context.note(
+                    "The Cockcroft-Gault formula gives a clearance; the limit here is read as one on the value itself."
+                )
+            return
+        raise UnreadError("cockcroft gault")
+
+    def _examples(self, inner: list[Token], *, strict: bool) -> None:
+        """A list of members: those the head already covers say nothing new, the others are alternatives."""
+        last = self.drafts[-1]
+        body = [token for token in inner if "etc" not in token.cues and token.stem != "."]
+        while body and (body[0].stem in {",", ":"} or "including" in body[0].cues):
+            body = body[1:]
+        while body and body[-1].stem in {",", "and", "or"}:
+            body = body[:-1]
+        if not body:
+            return
+        split = next((k for k, token in enumerate(body) if set(token.cues) & {"except"}), None)
+        if split is not None:
+            self._except(body[split + 1 :])
+            body = body[:split]
+            while body and (body[-1].stem in {",", "and", "or"} or body[-1].stem == "but"):
+                body = body[:-1]
+            if not body:
+                return
+        members = self._member_list(body, last)
+        if members is not None:
+            if not last.degrees and any(member.degrees or member.defined_by for member in members):
+                # Members that carry thresholds would be pointless if every member of the class counted.
+                last.degrees = ["of the kind listed"]
+            last.alternatives.extend(members if self.excludes or self.negative else [])
+            last.end = max(last.end, inner[-1].end)
+        elif strict and (self.excludes or self.negative):
+            last.alternatives.append(self._question(body))
+            last.end = max(last.end, inner[-1].end)
+
+    def _member_list(self, body: list[Token], last: Draft) -> list[Draft] | None:
+        """The members of an example list that the head does not cover, None where the list cannot be read."""
+        inner = self._sub(body, excludes=True)
+        inner.treat = self.treat
+        try:
+            inner.scan()
+        except UnreadError:
+            return None
+        members: list[Draft] = []
+        closure = self.context.catalogue.index.closure.get(last.id, frozenset())
+        for draft in inner.drafts:
+            covered = draft.kind is last.kind and draft.id in closure
+            if covered and not (last.degrees and set(last.degrees) <= _SEVERITY):
+                continue
+            if self.after_tail and draft.kind is not last.kind:
+                continue
+            if draft.kind is last.kind and not draft.degrees and not set(last.degrees) <= _SEVERITY:
+                draft.degrees, draft.restricts = list(last.degrees), list(last.restricts)
+            members.append(draft)
+        return members
+
+    def _define(self, inner: list[Token]) -> None:
+        """Reads "(INR > 1.5 or PT > ULN + 4 s)", "(anti-HCV positive, HCV RNA positive)": what decides it."""
+        last = self.drafts[-1]
+        if last.kind is NameKind.CONDITION and last.id in {"pregnancy", "breastfeeding"}:
+            return
+        sub = self._sub(inner, excludes=True)
+        try:
+            sub.scan()
+        except UnreadError:
+            self._restrict(self._question(inner), inner[-1].end)
+            return
+        node = sub.defined()
+        if last.kind is NameKind.CONDITION:
+            last.defined_by = node
+            last.end = max(last.end, inner[-1].end)
+        elif last.kind is NameKind.TREATMENT:
+            last.node = AnyOf(tuple(self._made(each) for each in sub.drafts))
+            last.end = max(last.end, inner[-1].end)
+        else:
+            raise UnreadError(self.text[inner[0].start : inner[-1].end])
+
+    def defined(self) -> Criterion:
+        """A bracket's facts as one condition. Commas alone between results may mean both or either: both decides true,
+        neither decides false, and between them it is for a person.
+        """
+        parts = tuple(self._made(draft) for draft in self.drafts)
+        quote = self._quote(self.tokens[0].start, self.tokens[-1].end)
+        if len(parts) == 1:
+            return parts[0]
+        if all(join == "," for join in self.joins) and all(draft.is_result for draft in self.drafts):
+            doubt = NotUnderstood(f"{' '.join(quote.text.split())}: is one of them enough?", quote)
+            return AnyOf((AllOf(parts, quote), AllOf((AnyOf(parts, quote), doubt), quote)), quote)
+        return self.assemble()
+
+    def _stratify(self, last: Draft, inner: list[Token]) -> bool:
+        """Reads "(if liver metastasis, ≤ 5 x ULN)", "(≥5×ULN for liver metastasis)", "(42 days if nitrosourea)"."""
+        body = [token for token in inner if token.stem != ","]
+        conditions = [
+            token for token in body if token.names and names_of(token, NameKind.CONDITION, NameKind.TREATMENT)
+        ]
+        if len(conditions) != 1:
+            return False
+        named = names_of(conditions[0], NameKind.CONDITION, NameKind.TREATMENT)
+        kind, concept = next(iter(named.items()))
+        quote = self._quote(conditions[0].start, conditions[0].end)
+        condition: Criterion = (
+            HasCondition(concept, quote=quote)
+            if kind is NameKind.CONDITION
+            else HadTreatment(concept, EVER, quote=quote)
+        )
+        rest = [token for token in body if token is not conditions[0]]
+        if not any("if" in token.cues for token in rest):
+            return False
+        rest = [
+            token
+            for token in rest
+            if not (
+                set(token.cues) & {"if", "neutral", "treat-ever"}
+                and token.number is None
+                and not set(token.cues) & {"le", "ge", "lt", "gt", "uln"}
+            )
+        ]
+        if last.elapsed is not None and len(rest) == 1 and rest[0].duration is not None:
+            last.elapsed_if = (condition, rest[0].duration)
+            return True
+        groups = self.drafts[self.shared_from :]
+        if not all(isinstance(draft.node, Measured) for draft in groups):
+            return False
+        if rest and names_of(rest[0], NameKind.ANALYTE):
+            rest = rest[1:]
+        for draft in groups:
+            node = draft.node
+            if not isinstance(node, Measured) or not rest:
+                return False
+            read = limits(rest, 0, unit_of(self.context.catalogue, node.analyte))
+            if read is None and (limit := read_limit(rest, 0, "")) is not None:
+                read = Numbers((Bound(node.bounds[0].op, limit[0]),), limit[1])
+            if read is None or read.stop != len(rest):
+                return False
+            inner_quote = self._quote(inner[0].start, inner[-1].end)
+            other = Measured(
+                node.analyte, read.bounds, node.within, node.pick, node.circumstance, node.formula, inner_quote
+            )
+            draft.node = If(condition, other, node, self._quote(draft.start, inner[-1].end))
+            draft.end = max(draft.end, inner[-1].end)
+        self.barrier = len(self.drafts)
+        return True
+
+    def _dose(self, inner: list[Token]) -> bool:
+        """Reads "(prednisone > 10 mg/day or equivalent)"."""
+        drugs = [token for token in inner if names_of(token, NameKind.TREATMENT)]
+        bound = next(((comparator(inner, k), k) for k in range(len(inner)) if comparator(inner, k)), None)
+        if len(drugs) != 1 or bound is None or bound[0] is None:
+            return False
+        limit = read_limit(inner, bound[0][1], "")
+        if limit is None or not isinstance(limit[0], Quantity) or not limit[0].unit.startswith(("mg", "g", "ug")):
+            return False
+        rest = inner[limit[1] :]
+        if not all(set(token.cues) & {"equivalent", "per-day", "neutral"} for token in rest):
+            return False
+        quantity = limit[0]
+        if not quantity.unit.endswith("/d"):
+            if not any("per-day" in token.cues for token in rest):
+                return False
+            quantity = Quantity(quantity.value, f"{quantity.unit}/d")
+        equivalent = names_of(drugs[0], NameKind.TREATMENT)[NameKind.TREATMENT]
+        treatments = [draft for draft in self.drafts if draft.kind is NameKind.TREATMENT]
+        if not treatments:
+            return False
+        treatments[-1].dose = Dose(bound[0][0], quantity, equivalent)
+        treatments[-1].not_routes = tuple(sorted({*treatments[-1].not_routes, Route.INHALED, Route.TOPICAL}))
+        return True
+
+    def _including(self) -> bool:
+        """Reads "including A, B or C" to the end of the clause."""
+        if not self._cue("including") or not self.drafts:
+            return False
+        stop = next((k for k in range(self.i + 1, len(self.tokens)) if self._window_at(k)), len(self.tokens))
+        rest = self.tokens[self.i : stop]
+        self.i = stop
+        self._examples(rest, strict=rest[0].stem.startswith("includ"))
+        return True
+
+    def _window_at(self, k: int) -> bool:
+        following = self.tokens[k + 1] if k + 1 < len(self.tokens) else None
+        return (
+            self.tokens[k - 1].stem == ","
+            and "within" in self.tokens[k].cues
+            and following is not None
+            and following.duration is not None
+        )

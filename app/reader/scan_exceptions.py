@@ -1,0 +1,152 @@
+"""Exceptions of a clause: "except ...", "excluding ...", "unless ..."."""
+
+from __future__ import annotations
+
+from app.criteria.nodes import CURRENT, AllOf, AnyOf, Criterion, Except, HadTreatment, Not, State
+from app.reader.drafts import question
+from app.reader.scan_facts import ScanFacts
+from app.reader.scan_state import ROUTES, UnreadError, without_parentheses
+from app.reader.tokens import NameKind, Token, names_of
+
+
+class ScanExceptions(ScanFacts):
+    """Steps for exceptions."""
+
+    def _exception(self) -> bool:
+        """Reads "except ...", "excluding ...", "other than ...": to the end, on instances of what precedes."""
+        if not self._cue("except") or not self.drafts:
+            return False
+        rest = self.tokens[self.i + 1 :]
+        self.i = len(self.tokens)
+        self._except(rest)
+        return True
+
+    def _except(self, rest: list[Token]) -> None:
+        while rest and (rest[0].stem in {":", ","} or set(rest[0].cues) & {"except"}):
+            rest = rest[1:]
+        if not rest:
+            return
+        if any(token.stem == ":" for token in rest):
+            raise UnreadError(":")
+        targets = [
+            draft for draft in self.drafts if draft.kind in {NameKind.CONDITION, NameKind.TREATMENT, NameKind.VACCINE}
+        ]
+        routes = {ROUTES[token.stem] for token in rest if token.stem in ROUTES}
+        if routes and all(target.kind is NameKind.TREATMENT for target in targets) and targets:
+            for draft in targets:
+                draft.not_routes = (*draft.not_routes, *sorted(routes))
+            return
+        exceptions = self._exceptions(rest)
+        if exceptions is None or not targets:
+            self._restrict(Not(self._question(rest)), rest[-1].end)
+            return
+        for draft in targets:
+            draft.excluding.extend(exceptions)
+        self.drafts[-1].end = rest[-1].end
+
+    def _exceptions(self, tokens: list[Token]) -> list[Except] | None:
+        """The list after an exception word, None where a member cannot be read."""
+        result: list[Except] = []
+        state = State.ANY
+        current: list[Token] = []
+        i = 0
+        while i < len(tokens):
+            token = tokens[i]
+            if "cured" in token.cues:
+                state = State.CURED
+                if result and not current and any(later.names for later in tokens[i:]) is False:
+                    result = [Except(each.concept, State.CURED, each.only, each.quote) for each in result]
+                elif result and current:
+                    result[-1] = Except(result[-1].concept, State.CURED, result[-1].only, result[-1].quote)
+                i += 1
+                continue
+            named = names_of(token, NameKind.CONDITION, NameKind.TREATMENT, NameKind.VACCINE)
+            if named:
+                concept = next(iter(named.values()))
+                stop = self._instance_end(tokens, i + 1)
+                tail = [each for each in tokens[i + 1 : stop] if each.stem not in {",", "and", "or", "."}]
+                only, cured = self._only(tail)
+                if cured:
+                    state = State.CURED
+                quote = self._quote(token.start, tokens[stop - 1].end)
+                result.append(Except(concept, state, only, quote))
+                current = tail
+                i = stop
+                continue
+            if set(token.cues) & {"neutral", "including", "etc"} or token.stem in {
+                ",",
+                "and",
+                "or",
+                ":",
+                ".",
+                "(",
+                ")",
+                "following",
+            }:
+                i += 1
+                continue
+            if tokens[i:] and any("judgement" in each.cues for each in tokens[i:]) and self.drafts:
+                # "or diseases not expected to relapse": said of the thing itself, for a person to tell.
+                rest = tokens[i:]
+                quote = self._quote(rest[0].start, rest[-1].end)
+                result.extend(
+                    Except(draft.id, State.ANY, question(quote.text, quote), quote)
+                    for draft in self.drafts
+                    if draft.kind is NameKind.CONDITION
+                )
+                return result
+            return None
+        return result
+
+    def _instance_end(self, tokens: list[Token], i: int) -> int:
+        """Where the words about one excepted thing end: the joiner before the next name."""
+        depth = 0
+        while i < len(tokens):
+            token = tokens[i]
+            if token.stem == "(":
+                depth += 1
+            elif token.stem == ")":
+                depth = max(0, depth - 1)
+            elif depth == 0 and token.stem in {",", "and", "or"}:
+                ahead = i + 1
+                while ahead < len(tokens) and (
+                    set(tokens[ahead].cues) & {"neutral", "cured", "degree"} or tokens[ahead].stem in {",", "and", "or"}
+                ):
+                    if tokens[ahead].names:
+                        break
+                    ahead += 1
+                if ahead >= len(tokens) or tokens[ahead].names or tokens[ahead].stem != "requiring":
+                    return i
+            i += 1
+        return i
+
+    def _only(self, tail: list[Token]) -> tuple[Criterion | None, bool]:
+        """What must hold besides of an excepted instance, and whether it must be cured."""
+        if any("cured" in token.cues for token in tail):
+            return None, True
+        words = without_parentheses(tail)
+        words = [token for token in words if set(token.cues) != {"neutral"}]
+        if not words:
+            return None, False
+        quote = self._quote(words[0].start, words[-1].end)
+        immune = HadTreatment("systemic-immunosuppressive-treatment", CURRENT, quote=quote)
+        joined = {cue for token in words for cue in token.cues}
+        if "replacement-only" in joined:
+            replaced = AnyOf(
+                (HadTreatment("hormone-replacement", CURRENT, quote=quote), question(quote.text, quote)), quote
+            )
+            return AllOf((Not(immune, quote), replaced), quote), False
+        if "systemic-treatment" in joined and words[0].stem.startswith("not"):
+            return Not(immune, quote), False
+        return self._question(words), False
+
+    def _unless(self) -> bool:
+        if not self._cue("unless"):
+            return False
+        rest = self.tokens[self.i + 1 :]
+        self.i = len(self.tokens)
+        if not rest or not self.drafts:
+            raise UnreadError("unless")
+        quote = self._quote(rest[0].start, rest[-1].end)
+        self._restrict(Not(question(quote.text, quote), quote), rest[-1].end)
+        return True

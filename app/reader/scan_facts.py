@@ -1,0 +1,128 @@
+"""Names in a clause: conditions, treatments, vaccines, allergies, studies, sites."""
+
+from __future__ import annotations
+
+from app.criteria.nodes import CURRENT, EVER, InStudy, Outcome, Reproductive, ReproductiveIs
+from app.reader.drafts import Draft
+from app.reader.scan_measures import ScanMeasures
+from app.reader.scan_state import Pre, UnreadError
+from app.reader.tokens import NameKind, Token, names_of
+
+_FACT_KINDS = (
+    NameKind.CONDITION,
+    NameKind.TREATMENT,
+    NameKind.ALLERGEN,
+    NameKind.VACCINE,
+    NameKind.ANALYTE,
+    NameKind.SCALE,
+)
+
+
+class ScanFacts(ScanMeasures):
+    """Steps for names."""
+
+    def _childbearing(self) -> bool:
+        if not self._cue("childbearing"):
+            return False
+        token = self.tokens[self.i]
+        self.applies = ReproductiveIs(Reproductive.CHILDBEARING, self._quote(token.start, token.end))
+        self.i += 1
+        return True
+
+    def _study(self) -> bool:
+        if not self._cue("study-verb"):
+            return False
+        start = self.tokens[self.i].start
+        at = self.i + 1
+        found = False
+        while at < len(self.tokens):
+            token = self.tokens[at]
+            if "study-noun" in token.cues:
+                found = True
+            elif not ("other" in token.cues or "neutral" in token.cues or "planned" in token.cues):
+                break
+            at += 1
+        if not found:
+            return False
+        end = self.tokens[at - 1].end
+        when = self.lead or EVER
+        self.drafts.append(Draft(None, "study", start, end, node=InStudy(when, self._quote(start, end))))
+        self.i = at
+        return True
+
+    def _named(self) -> bool:
+        token = self._at()
+        if token is None or not token.names:
+            return False
+        named = names_of(token, *_FACT_KINDS)
+        if NameKind.SITE in names_of(token, NameKind.SITE) and not named:
+            return self._site(token)
+        if not named:
+            return False
+        if NameKind.SCALE in named and self._score(token, named[NameKind.SCALE]):
+            return True
+        if NameKind.ANALYTE in named and self._measure(token, named[NameKind.ANALYTE]):
+            return True
+        kind = next((k for k in self._preference() if k in named), None)
+        if kind is None:
+            raise UnreadError(token.stem)
+        self._fact(token, kind, named[kind])
+        return True
+
+    def _preference(self) -> tuple[NameKind, ...]:
+        if self.allergy:
+            return (NameKind.ALLERGEN,)
+        if self.treat or self.elapsed:
+            return (NameKind.TREATMENT, NameKind.VACCINE, NameKind.CONDITION, NameKind.ALLERGEN)
+        return (NameKind.CONDITION, NameKind.TREATMENT, NameKind.VACCINE, NameKind.ALLERGEN)
+
+    def _fact(self, token: Token, kind: NameKind, concept: str) -> None:
+        pre, self.pre = self.pre, Pre()
+        start = min([token.start, *(self.tokens[self.i - 1].start for _ in [0] if pre.degrees and self.i)])
+        draft = Draft(kind, concept, start, token.end, lead=self.lead)
+        if self.drafts and len(self.joins) < len(self.drafts):
+            # Two names side by side ("NYHA class II heart failure" is read elsewhere): one of them was not meant so.
+            raise UnreadError(token.stem)
+        draft.degrees = pre.degrees
+        draft.other = pre.other
+        draft.suspected = self.suspected
+        draft.routes = pre.routes
+        draft.intent = pre.intent
+        draft.planned = self.planned
+        draft.negated = pre.negated
+        if kind is NameKind.TREATMENT and self.treat and self.lead is None and self.treat_current:
+            draft.lead = CURRENT
+        if self.elapsed is not None and kind in {NameKind.TREATMENT, NameKind.CONDITION}:
+            draft.elapsed, draft.half_lives = self.elapsed
+        if kind is NameKind.CONDITION:
+            self.context.last_condition = concept
+        if self.confirm and kind is NameKind.CONDITION:
+            draft.confirm, self.confirm = self.confirm, None
+        if pre.graded:
+            self._grade(draft, pre.graded)
+        self.drafts.append(draft)
+        self.i += 1
+        if pre.outcome is not None:
+            draft.outcome = pre.outcome
+        else:
+            self._outcome(draft)
+
+    def _outcome(self, draft: Draft) -> None:
+        """Reads "HIV positive", "HBsAg negative" after the name."""
+        if self._cue("positive") or self._cue("negative"):
+            draft.outcome = Outcome.POSITIVE if self._cue("positive") else Outcome.NEGATIVE
+            draft.end = self.tokens[self.i].end
+            self.i += 1
+
+    def _site(self, token: Token) -> bool:
+        treatments = [draft for draft in self.drafts if draft.kind is NameKind.TREATMENT]
+        if not treatments:
+            return False
+        treatments[-1].sites = (*treatments[-1].sites, names_of(token, NameKind.SITE)[NameKind.SITE])
+        treatments[-1].end = token.end
+        self.i += 1
+        if self._at() is not None and self.tokens[self.i].stem in {"and", "or"}:
+            nxt = self._at(1)
+            if nxt is not None and names_of(nxt, NameKind.SITE):
+                self.i += 1
+        return True

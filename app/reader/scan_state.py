@@ -1,0 +1,166 @@
+"""What a clause under reading consists of: its tokens, the drafts so far, and what was said before the next name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from app.criteria.nodes import Criterion, NotUnderstood, Outcome, Quote, Route, When
+from app.reader.drafts import Draft, make, question
+from app.reader.tokens import Token, tokenise
+
+if TYPE_CHECKING:
+    from app.criteria.time import Duration
+    from app.reader.context import Context
+
+
+ROUTES = {
+    "inhaled": Route.INHALED,
+    "topical": Route.TOPICAL,
+    "nasal": Route.NASAL,
+    "intranasal": Route.NASAL,
+    "ophthalmic": Route.OPHTHALMIC,
+    "oral": Route.ORAL,
+    "intravenous": Route.INTRAVENOUS,
+    "iv": Route.INTRAVENOUS,
+    "venous": Route.INTRAVENOUS,
+    "systemic": Route.SYSTEMIC,
+    "parenteral": Route.PARENTERAL,
+    "intraperitoneal": Route.INTRAPERITONEAL,
+    "intrathecal": Route.INTRATHECAL,
+    "injectable": Route.PARENTERAL,
+}
+
+
+class UnreadError(Exception):
+    """A word was left over, or two readings are possible; never leaves the reader."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__(word)
+        self.word = word
+
+
+@dataclass(slots=True)
+class Pre:
+    """What was said before the next name."""
+
+    degrees: list[str] = field(default_factory=list)
+    other: bool = False
+    outcome: Outcome | None = None
+    routes: tuple[Route, ...] = ()
+    intent: str | None = None
+    graded: tuple[Token, ...] = ()
+    negated: bool = False
+
+
+class ScanState:
+    """The state of one clause under reading; the steps are in the classes built on it."""
+
+    def __init__(
+        self, context: Context, start: int, end: int, *, excludes: bool, tokens: list[Token] | None = None
+    ) -> None:
+        self.context = context
+        self.text = context.source
+        self.start, self.end = start, end
+        self.excludes = excludes
+        self.tokens = tokens if tokens is not None else tokenise(context.text, start, end, context.phrases)
+        self.i = 0
+        self.drafts: list[Draft] = []
+        self.joins: list[str] = []
+        self.pre = Pre()
+        self.lead: When | None = None
+        self.treat = False
+        self.treat_current = False
+        self.allergy = False
+        self.suspected = False
+        self.negative = False
+        self.planned = False
+        self.elapsed: tuple[Duration, int | None] | None = None
+        self.barrier = 0
+        self.shared_from = 0
+        self.last_group = 0
+        self.after_tail = False
+        self.unrecovered: Token | None = None
+        self.confirm: str | None = None
+        self.applies: Criterion | None = None
+        self.extra: list[Criterion] = []
+        self.lead = context.lead
+
+    def _at(self, offset: int = 0) -> Token | None:
+        at = self.i + offset
+        return self.tokens[at] if at < len(self.tokens) else None
+
+    def _cue(self, *cues: str, offset: int = 0) -> bool:
+        token = self._at(offset)
+        return token is not None and not set(cues).isdisjoint(token.cues)
+
+    def _quote(self, first: int, last: int) -> Quote:
+        return Quote(self.text[first:last], first, last)
+
+    def _sub(self, tokens: list[Token], *, excludes: bool | None = None) -> Self:
+        return type(self)(
+            self.context,
+            tokens[0].start,
+            tokens[-1].end,
+            excludes=self.excludes if excludes is None else excludes,
+            tokens=tokens,
+        )
+
+    def _try(self, tokens: list[Token], *, excludes: bool | None = None) -> Criterion | None:
+        if not tokens:
+            return None
+        try:
+            return self._sub(tokens, excludes=excludes).read()
+        except UnreadError:
+            return None
+
+    def _question(self, tokens: list[Token]) -> Criterion:
+        quote = self._quote(tokens[0].start, tokens[-1].end)
+        if any("judgement" in token.cues for token in tokens):
+            return question(quote.text, quote)
+        return NotUnderstood(" ".join(quote.text.split()), quote)
+
+    def _made(self, draft: Draft) -> Criterion:
+        return make(draft, self.text, self.context.catalogue, self.context.study_disease)
+
+    def _restrict(self, node: Criterion, end: int) -> None:
+        """Reads "and" a narrowing condition to every draft since the barrier that has none of its own yet."""
+        for draft in self.drafts[self.barrier :] or self.drafts[self.last_group :]:
+            draft.restricts.append(node)
+            draft.end = max(draft.end, end)
+
+    def _raise_barrier(self) -> None:
+        """What follows no longer speaks of the drafts so far, but for a narrowing of the last group."""
+        if self.barrier != len(self.drafts):
+            self.last_group, self.barrier = self.barrier, len(self.drafts)
+
+    def _add(self, draft: Draft) -> None:
+        if self.drafts and len(self.joins) < len(self.drafts):
+            raise UnreadError(self.text[draft.start : draft.end])
+        self.drafts.append(draft)
+
+    def read(self) -> Criterion:
+        """The node of the clause; raises UnreadError where a word is left over or no fact was found."""
+        raise NotImplementedError
+
+    def scan(self) -> None:
+        """Read to the last word without assembling."""
+        raise NotImplementedError
+
+    def assemble(self) -> Criterion:
+        """The node that the drafts and their joiners come to."""
+        raise NotImplementedError
+
+
+def without_parentheses(tokens: list[Token]) -> list[Token]:
+    """The tokens outside brackets."""
+    depth = 0
+    kept: list[Token] = []
+    for token in tokens:
+        if token.stem == "(":
+            depth += 1
+        elif token.stem == ")":
+            depth = max(0, depth - 1)
+        elif depth == 0:
+            kept.append(token)
+    return kept

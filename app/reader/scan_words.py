@@ -1,0 +1,302 @@
+"""Words around names: when, how much, whose; what joins things; and tails that narrow them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from app.criteria.nodes import (
+    CURRENT,
+    EVER,
+    AllOf,
+    AnyOf,
+    Criterion,
+    HadTreatment,
+    HasCondition,
+    Not,
+    NotUnderstood,
+    Outcome,
+    Reproductive,
+    ReproductiveIs,
+    Route,
+)
+from app.reader.drafts import Draft, question
+from app.reader.scan_brackets import ScanBrackets
+from app.reader.scan_state import ROUTES, UnreadError, without_parentheses
+from app.reader.tokens import NameKind, Token, names_of
+
+_JOINERS = {",": ",", "or": "or", "and": "and", "/": "or", "and/or": "or", ";": "or"}
+
+
+class ScanWords(ScanBrackets):
+    """Steps for the words around names."""
+
+    def _cause(self) -> bool:
+        if not self._cue("cause") or not self.drafts or self.drafts[-1].kind is not NameKind.CONDITION:
+            return False
+        at = self.i + 1
+        while at < len(self.tokens) and set(self.tokens[at].cues) & {"neutral", "degree"} and not self.tokens[at].names:
+            at += 1
+        named = names_of(self.tokens[at], NameKind.CONDITION) if at < len(self.tokens) else {}
+        if not named:
+            return False
+        self.drafts[-1].due_to = named[NameKind.CONDITION]
+        self.drafts[-1].end = self.tokens[at].end
+        self.i = at + 1
+        return True
+
+    def _mods(self) -> bool:  # noqa: PLR0912 - one branch a kind of cue
+        token = self.tokens[self.i]
+        if token.names:
+            return False
+        cues = set(token.cues)
+        handled = True
+        if "ever-or-current" in cues:
+            self.lead = EVER
+        elif "suspected" in cues:
+            self.suspected = True
+            if token.stem.startswith("known"):
+                self.pre.degrees = [degree for degree in self.pre.degrees if degree != "active"]
+        elif "histology" in cues:
+            self._confirmed("histology")
+        elif "imaging" in cues and self.drafts:
+            self.drafts[-1].confirm = "imaging"
+        elif "failed-lines" in cues:
+            return self._failed_lines(token)
+        elif "unrecovered" in cues:
+            self.unrecovered = token
+        elif "allergy" in cues:
+            self.allergy = True
+        elif "planned" in cues:
+            self.planned, self.treat, self.lead = True, True, None
+        elif "treat-current" in cues:
+            self.treat, self.treat_current = True, True
+        elif "treat-ever" in cues:
+            self.treat, self.treat_current = True, False
+        elif "ever" in cues:
+            self._ever(token)
+        elif "other" in cues:
+            self.pre.other = True
+        elif "degree" in cues:
+            self._degree(token)
+        elif "current" in cues:
+            pass
+        elif "positive" in cues or "negative" in cues:
+            self.pre.outcome = Outcome.POSITIVE if "positive" in cues else Outcome.NEGATIVE
+        elif "not-lactating" in cues:
+            absent = Not(ReproductiveIs(Reproductive.BREASTFEEDING, self._quote(token.start, token.end)))
+            self._add(Draft(None, "breastfeeding", token.start, token.end, node=absent))
+            if self._cue("restrict", offset=1):
+                self.i += 1
+            self.joins.append("and")
+        elif "remission" in cues and not self.drafts and self.context.last_condition:
+            node = HasCondition(
+                self.context.last_condition, CURRENT, "in remission", quote=self._quote(token.start, token.end)
+            )
+            self._add(Draft(None, "remission", token.start, token.end, node=node))
+        elif cues & {"palliative", "curative"}:
+            self.pre.intent = "palliative" if "palliative" in cues else "curative"
+        elif "neg" in cues:
+            return self._negation(token)
+        elif token.stem in ROUTES:
+            self.pre.routes = (*self.pre.routes, ROUTES[token.stem])
+            if (
+                (nxt := self._at(1)) is not None
+                and nxt.stem in {"or", "and"}
+                and (third := self._at(2)) is not None
+                and third.stem in ROUTES
+            ):
+                self.i += 1
+        else:
+            handled = False
+        if handled:
+            self.i += 1
+        return handled
+
+    def _ever(self, token: Token) -> None:
+        if token.stem == "in the past" and self.drafts:
+            for draft in self.drafts:
+                if draft.when is None:
+                    draft.when = EVER
+            return
+        self.lead = EVER
+
+    def _degree(self, token: Token) -> None:
+        words = [token]
+        while (
+            (nxt := self._at(1)) is not None
+            and nxt.stem in {",", "or", "and"}
+            and (third := self._at(2)) is not None
+            and "degree" in third.cues
+            and not third.names
+        ):
+            words.append(third)
+            self.i += 2
+        self.pre.degrees.append(" ".join(self.text[words[0].start : words[-1].end].lower().split()))
+
+    def _confirmed(self, method: str) -> None:
+        conditions = [draft for draft in self.drafts if draft.kind is NameKind.CONDITION]
+        if conditions:
+            conditions[-1].confirm = method
+            conditions[-1].end = self.tokens[self.i].end
+        else:
+            self.confirm = method
+
+    def _failed_lines(self, token: Token) -> bool:
+        """Prior systemic therapy by data; how many lines and that they failed, by a person."""
+        quote = self._quote(token.start, token.end)
+        parts: list[Criterion] = [HadTreatment("anticancer-therapy", EVER, quote=quote)]
+        if token.stem.startswith("failed"):
+            parts.append(question(quote.text, quote))
+        node: Criterion = AllOf(tuple(parts), quote) if len(parts) > 1 else parts[0]
+        if self.drafts and len(self.joins) < len(self.drafts):
+            self.joins.append("and")
+        self.drafts.append(Draft(None, "lines", token.start, token.end, node=node))
+        self.i += 1
+        return True
+
+    def _negation(self, token: Token) -> bool:
+        if self.drafts and token.stem in {"not", "without"}:
+            return False
+        self.negative = not self.drafts
+        self.pre.negated = bool(self.drafts)
+        if token.stem.startswith(
+            ("did not receive", "has not received", "have not received", "not received", "not used")
+        ):
+            self.treat, self.treat_current = True, False
+            if token.stem.startswith("not used") and not self.drafts and self.context.topic:
+                self.drafts.extend(replace(draft) for draft in self.context.topic)
+                self.joins.extend(["or"] * (len(self.drafts) - 1))
+        if token.stem == "no history of":
+            self.lead = EVER
+        self.i += 1
+        return True
+
+    def _joiner(self) -> bool:
+        token = self.tokens[self.i]
+        join = _JOINERS.get(token.stem)
+        if join is None or token.names:
+            return False
+        if self.drafts:
+            if len(self.joins) < len(self.drafts):
+                self.joins.append(join)
+            elif join != ",":
+                self.joins[-1] = join if self.joins[-1] == "," or join == "or" else self.joins[-1]
+        if token.stem in {"or", "and"} and self.planned is False and self._cue("planned", offset=1):
+            # "A within 4 weeks or are planned to undergo B": a new predicate.
+            self.lead = None
+        if token.stem == ";":
+            self.lead, self.treat, self.treat_current, self.elapsed, self.allergy = None, False, False, None, False
+            self.barrier = len(self.drafts)
+        self.i += 1
+        return True
+
+    def _tail(self) -> bool:
+        """Words that narrow what precedes: read where possible, else a question joined by "and"."""
+        token = self.tokens[self.i]
+        if not self.drafts or not ("restrict" in token.cues or "neg" in token.cues or "requiring" in token.cues):
+            return False
+        if "neutral" in token.cues and token.stem not in {"with", "that", "who"}:
+            return False
+        stop = self._tail_end(self.i + 1)
+        tail = self.tokens[self.i : stop]
+        while len(tail) > 1 and tail[-1].stem in {",", "."}:
+            tail = tail[:-1]
+        self.i = stop
+        last = self.drafts[-1]
+        node = self._tail_node(tail, last)
+        if self.joins and len(self.joins) == len(self.drafts):
+            self.joins.pop()
+        if (
+            last.kind is NameKind.CONDITION
+            and last.degrees
+            and tail[0].stem == "with"
+            and not isinstance(node, NotUnderstood)
+        ):
+            last.defined_by = node
+            last.end = tail[-1].end
+        else:
+            if tail[0].stem.startswith("and "):
+                self._ambiguous_or(tail)
+                self.barrier = self.last_group = 0
+            self._restrict(node, tail[-1].end)
+        self.after_tail = True
+        self._raise_barrier()
+        return True
+
+    def _ambiguous_or(self, tail: list[Token]) -> None:
+        """Reads "A and inability to quit or with B": whether B counts alone is not said, so each is for a person."""
+        at = next((k for k, token in enumerate(tail) if token.stem == "or"), None)
+        if at is None:
+            return
+        for token in tail[at:]:
+            named = names_of(token, NameKind.CONDITION)
+            if named:
+                self.drafts.append(
+                    Draft(NameKind.CONDITION, named[NameKind.CONDITION], token.start, token.end, lead=self.lead)
+                )
+                self.joins.append("or")
+
+    def _tail_end(self, at: int) -> int:
+        """The tail runs to the end of the clause, or to a joiner that starts another thing of the same list."""
+        depth = 0
+        while at < len(self.tokens):
+            token = self.tokens[at]
+            depth += {"(": 1, ")": -1}.get(token.stem, 0)
+            if depth == 0 and (token.stem == ";" or (token.stem == "or" and self._starts_anew(at + 1))):
+                return at
+            if depth == 0 and {"new-group", "within"} & set(token.cues) and self.tokens[self.i].stem != "with":
+                return at
+            if (
+                depth == 1
+                and token.stem == "("
+                and at + 1 < len(self.tokens)
+                and "including" in self.tokens[at + 1].cues
+            ):
+                return at
+            at += 1
+        return at
+
+    def _starts_anew(self, at: int) -> bool:
+        """Something that can only be the head of a new item: a verb of its own, or its own degree before a name."""
+        cues = set(self.tokens[at].cues) if at < len(self.tokens) else set()
+        return bool(cues & {"planned", "judgement"}) and not cues & {"neutral"}
+
+    def _tail_node(self, tail: list[Token], last: Draft) -> Criterion:
+        quote = self._quote(tail[0].start, tail[-1].end)
+        cues = {cue for token in tail for cue in token.cues}
+        plain = without_parentheses(tail)
+        if "systemic-treatment" in cues and "requiring" in tail[0].cues and "not" not in tail[0].stem:
+            when = last.when or last.lead or self.lead or CURRENT
+            return HadTreatment("systemic-immunosuppressive-treatment", when, quote=quote)
+        if "antimicrobial-treatment" in cues and "requiring" in tail[0].cues:
+            routes = (
+                (Route.INTRAVENOUS,)
+                if any("venous" in token.stem or token.stem.startswith("iv") for token in tail)
+                else ()
+            )
+            given = HadTreatment("systemic-antimicrobial", CURRENT, routes=routes, quote=quote)
+            return AnyOf((given, question(quote.text, quote)), quote)
+        if (
+            tail[0].stem in {"with", "that", "which", "who", "that result in", "resulting in"}
+            or "neutral" in tail[0].cues
+        ):
+            body = tail[1:]
+            while body and (body[0].stem in {"result", "in"} or set(body[0].cues) == {"neutral"}):
+                body = body[1:]
+            node = self._try(body, excludes=True)
+            if node is not None:
+                return node
+            if tail[0].stem == "who":
+                raise UnreadError("who")
+        if {"requiring", "restrict"} & set(tail[0].cues) and not any(
+            token.names or token.number is not None for token in tail
+        ):
+            return question(quote.text, quote)
+        return self._question(plain or tail)
+
+    def _neutral(self) -> bool:
+        token = self.tokens[self.i]
+        if token.stem in {".", ":", "-", "etc"} or {"neutral", "etc"} & set(token.cues):
+            self.i += 1
+            return True
+        return False
