@@ -39,7 +39,7 @@ class Memory:
             self.uris.setdefault(str(system), uri)
         self._nodes: dict[Criterion, Criterion] = {}
         self._known: dict[int, Criterion] = {}
-        self._shared: dict[tuple[int, ...], Verdict] = {}
+        self._shared: dict[tuple[object, ...], Verdict] = {}
         self._shared_ids: set[int] = set()
 
     def canonical(self, node: Criterion) -> Criterion:
@@ -79,7 +79,7 @@ class Memory:
         known = self._shared_ids
         return all(id(each) in known for each in verdicts)
 
-    def shared(self, key: tuple[int, ...], make: Callable[[], Verdict]) -> Verdict:
+    def shared(self, key: tuple[object, ...], make: Callable[[], Verdict]) -> Verdict:
         """The verdict under a key that begins with the id of a canonical node, made the first time."""
         found = self._shared.get(key)
         if found is None:

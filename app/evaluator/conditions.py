@@ -305,7 +305,7 @@ def _observation(
         if hit.match is not Match.IS:
             return None
         return Finding(Truth.FALSE, f"{said}: not present{on(fact.when)}", (shown,), refuting=True)
-    holds = present
+    holds: Truth = present
     match node.when.timing:
         case Timing.EVER:
             pass

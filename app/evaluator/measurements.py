@@ -15,7 +15,7 @@ from app.evaluator.quantities import Interval, Unreadable, compare, convert, rea
 from app.evaluator.truth import Truth, all_of, any_of
 from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict
 from app.evaluator.windows import DAWN, Window, day_in
-from app.evaluator.wording import number_text, on, value_text, with_unit
+from app.evaluator.wording import listed, number_text, on, value_text, with_unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,9 +67,12 @@ def _latest(case: Case, node: Measured, analyte: Analyte, observations: Sequence
 def wanted(case: Case, node: Measured, analyte: Analyte, window: str) -> Missing:
     """What to send: the analyte, with its reference range where the limit is a multiple of it."""
     needs_range = any(isinstance(each.limit, NormalLimit) for each in node.bounds)
-    text = f"{analyte.name} with its reference range" if needs_range and analyte.id not in case.settings.ranges else (
-        analyte.name
-    )
+    text = analyte.name
+    if needs_range and analyte.id not in case.settings.ranges:
+        text = f"{text} with its reference range"
+    if analyte.formula is not None:
+        inputs = (case.catalogue.analytes[each].name for each in analyte.inputs)
+        text = f"{text}, or {listed(tuple(inputs))} to compute it"
     return Missing("Observation", text, case.memory.coding(analyte.codes), window)
 
 
@@ -79,7 +82,7 @@ def _nothing(case: Case, node: Measured, analyte: Analyte) -> Verdict:
     iso = narrow.iso() if narrow is not None else ""
     named = case.chart.named_observations(node.analyte)
     if not named:
-        key = (id(node), hash(iso), bool(case.settings.ranges))
+        key = (id(node), iso, analyte.id in case.settings.ranges)
         return case.memory.shared(
             key,
             lambda: Verdict(

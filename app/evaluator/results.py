@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from app.criteria.nodes import HasCondition, NormalEnd, NormalLimit, Outcome, ResultIs, Timing
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from app.evaluator.case import Case
     from app.evaluator.facts import Coded, ObservationFact
     from app.evaluator.findings import Finding
+    from app.evaluator.verdict import Evidence
     from app.knowledge.catalogue import Analyte, Concept
 
 _ULN = NormalLimit(NormalEnd.UPPER)
@@ -57,7 +57,7 @@ def judge_result(case: Case, node: ResultIs) -> Verdict:
     named = case.chart.named_observations(node.analyte)
     if not named:
         return case.memory.shared(
-            (id(node), hash(iso)),
+            (id(node), iso),
             lambda: Verdict(
                 Truth.UNKNOWN, node, Basis.NONE, f"There is no usable {analyte.name} result.", missing=(missing(iso),)
             ),
@@ -228,10 +228,7 @@ def _sentence(results: Iterable[tuple[ObservationFact, Analyte]], word: str) -> 
     return sentence("; ".join(f"{analyte.name} {_said(fact)}{on(fact.when)} is {word}" for fact, analyte in results))
 
 
-def _evidence(case: Case, results: Iterable[tuple[ObservationFact, Analyte]], holds: Truth):  # type: ignore[no-untyped-def]
+def _evidence(
+    case: Case, results: Iterable[tuple[ObservationFact, Analyte]], holds: Truth
+) -> tuple[Evidence, ...]:
     return tuple(one for fact, _ in results for one in evidence_of(case, fact, Answer(holds, "")))
-
-
-def is_zero(number: Fraction) -> bool:
-    """Whether a number is exactly zero."""
-    return not number

@@ -46,7 +46,7 @@ def judge_scored(case: Case, node: Scored) -> Verdict:
     narrow = narrowest(case, node.within)
     iso = narrow.iso() if narrow is not None else ""
     return case.memory.shared(
-        (id(node), hash(iso)),
+        (id(node), iso),
         lambda: Verdict(
             Truth.UNKNOWN, node, Basis.NONE, f"There is no usable {scale.name}.", missing=(missing(iso),)
         ),

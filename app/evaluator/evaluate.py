@@ -1,0 +1,135 @@
+"""Judges criteria against a chart: one verdict a node, logic by Kleene, facts each in their own module."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from app.criteria.nodes import (
+    AgeIs,
+    AllOf,
+    AnyOf,
+    AtLeast,
+    ConfirmedBy,
+    Elapsed,
+    GaveConsent,
+    HadTreatment,
+    HadVaccine,
+    HasAllergy,
+    HasCondition,
+    If,
+    InStudy,
+    IsAlive,
+    Judgement,
+    Measured,
+    Not,
+    NotUnderstood,
+    Preference,
+    ReproductiveIs,
+    ResultIs,
+    Scored,
+    SexIs,
+)
+from app.criteria.time import before
+from app.evaluator.ages import judge_age, judge_sex
+from app.evaluator.allergies import judge_allergy
+from app.evaluator.case import Case, Memory, profile_of
+from app.evaluator.conditions import judge_condition
+from app.evaluator.logic import judge_if, judge_logic
+from app.evaluator.measurements import judge_measured
+from app.evaluator.participation import judge_participation
+from app.evaluator.people import (
+    judge_alive,
+    judge_confirmed,
+    judge_consent,
+    judge_not_understood,
+    judge_preference,
+    judge_question,
+)
+from app.evaluator.reproductive import judge_reproductive
+from app.evaluator.results import judge_result
+from app.evaluator.scores import judge_scored
+from app.evaluator.treatments import judge_treatment, judge_vaccine
+from app.evaluator.washouts import judge_elapsed
+
+if TYPE_CHECKING:
+    from app.criteria.nodes import Criterion
+    from app.evaluator.facts import Chart
+    from app.evaluator.settings import EvaluationSettings
+    from app.evaluator.verdict import Verdict
+    from app.knowledge.catalogue import Catalogue
+
+
+class Judge:
+    """One chart under one day: equal nodes are judged once, however many trials ask.
+
+    `memory` may be shared by all judges of one catalogue in a process, and makes them faster; verdicts do not hang on it.
+    """
+
+    def __init__(
+        self, chart: Chart, catalogue: Catalogue, settings: EvaluationSettings, memory: Memory | None = None
+    ) -> None:
+        self.memory = memory if memory is not None and memory.catalogue is catalogue else Memory(catalogue)
+        profile, shown = profile_of(chart)
+        self.case = Case(
+            chart, catalogue, settings, self.memory, self.judge, profile, shown, settings.as_of,
+            before(settings.as_of, settings.stale_after),
+        )  # fmt: skip
+        self._verdicts: dict[int, Verdict] = {}
+
+    def judge(self, node: Criterion) -> Verdict:
+        """The verdict on a node and, inside it, on every part."""
+        found = self._verdicts.get(id(node))
+        if found is not None and found.node is node:
+            return found
+        node = self.memory.canonical(node)
+        found = self._verdicts.get(id(node))
+        if found is None:
+            # The verdict holds the node, so that its id cannot pass to another while it is remembered.
+            found = self._verdicts[id(node)] = self._judge(node)
+        return found
+
+    def _judge(self, node: Criterion) -> Verdict:  # noqa: C901, PLR0911, PLR0912 - one line a kind
+        case = self.case
+        match node:
+            case HasCondition():
+                return judge_condition(case, node)
+            case HadTreatment():
+                return judge_treatment(case, node)
+            case Measured():
+                return judge_measured(case, node)
+            case ResultIs():
+                return judge_result(case, node)
+            case AllOf() | AnyOf() | AtLeast() | Not():
+                return judge_logic(case, node)
+            case If():
+                return judge_if(case, node)
+            case Judgement():
+                return judge_question(node)
+            case NotUnderstood():
+                return judge_not_understood(node)
+            case Preference():
+                return judge_preference(node)
+            case AgeIs():
+                return judge_age(case, node)
+            case SexIs():
+                return judge_sex(case, node)
+            case ConfirmedBy():
+                return judge_confirmed(case, node)
+            case Elapsed():
+                return judge_elapsed(case, node)
+            case HasAllergy():
+                return judge_allergy(case, node)
+            case HadVaccine():
+                return judge_vaccine(case, node)
+            case Scored():
+                return judge_scored(case, node)
+            case InStudy():
+                return judge_participation(case, node)
+            case ReproductiveIs():
+                return judge_reproductive(case, node)
+            case GaveConsent():
+                return judge_consent(case, node)
+            case IsAlive():
+                return judge_alive(case, node)
+            case _:
+                assert_never(node)

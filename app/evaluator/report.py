@@ -1,0 +1,358 @@
+"""The report of one trial for one patient: a status for every criterion, in the order of the registration.
+
+A trial is compiled once (`compile_trial`): equal criteria of all trials become one node, and ids, words and spans of the
+parts are laid out. Then a report is one walk over the verdicts, and `to_json` one walk over the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from app.criteria.nodes import Preference, children
+from app.evaluator.truth import Truth
+from app.evaluator.verdict import Basis
+from app.evaluator.wording import listed
+from app.knowledge.catalogue import Family
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from app.criteria.nodes import Criterion
+    from app.evaluator.case import Memory
+    from app.evaluator.evaluate import Judge
+    from app.evaluator.facts import Chart, Coding, Warning_
+    from app.evaluator.verdict import Evidence, Missing, Verdict
+
+Json = dict[str, Any]
+_MOST_SENTENCES = 3
+
+
+class Kind(Protocol):
+    """A string enumeration with "inclusion" and "exclusion"."""
+
+    @property
+    def value(self) -> str: ...
+
+
+class Readable(Protocol):
+    """A criterion as the reader gives it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def kind(self) -> Kind: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def expression(self) -> Criterion: ...
+
+
+class Status(StrEnum):
+    """What a verdict means for the patient."""
+
+    PASS = "pass"  # noqa: S105
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    REVIEW = "review"
+    NOTE = "note"
+
+
+class Overall(StrEnum):
+    """What the trial comes to."""
+
+    ELIGIBLE = "eligible"
+    INELIGIBLE = "ineligible"
+    UNDETERMINED = "undetermined"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A criterion or one of its operands, laid out for reports. `node` is the canonical one."""
+
+    id: str
+    text: str
+    span: tuple[int, int] | None
+    says: str
+    node: Criterion
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledCriterion:
+    """One criterion of a trial."""
+
+    part: Part
+    excludes: bool
+    kind: str
+    is_note: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledTrial:
+    """A trial, ready to be judged any number of times with judges that share `memory`."""
+
+    id: str
+    version: int
+    title: str
+    criteria: tuple[CompiledCriterion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionResult:
+    """One criterion's verdict and what it means."""
+
+    criterion: CompiledCriterion
+    verdict: Verdict
+    status: Status
+    passes_from: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What judged: the release, and the digest of its catalogue."""
+
+    version: str
+    knowledge: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The verdicts of one trial for one patient."""
+
+    trial: CompiledTrial
+    patient: str
+    as_of: date
+    overall: Overall
+    counts: dict[Status, int]
+    criteria: tuple[CriterionResult, ...]
+    warnings: tuple[Warning_, ...]
+    engine: Engine
+    chart: Chart
+
+
+def compile_trial(  # noqa: PLR0913 - what a trial has
+    trial_id: str,
+    version: int,
+    title: str,
+    criteria: Iterable[Readable],
+    says: Callable[[Criterion], str],
+    memory: Memory,
+) -> CompiledTrial:
+    """Lay a trial out. `says` gives the plain words of a node; `memory` must be the one of the judges that come."""
+    compiled = []
+    for each in criteria:
+        part = _part(each.id, each.expression, each.text, says, memory)
+        kind = each.kind.value
+        compiled.append(
+            CompiledCriterion(part, kind == "exclusion", kind, isinstance(each.expression, Preference))
+        )
+    return CompiledTrial(trial_id, version, title, tuple(compiled))
+
+
+def _part(ident: str, node: Criterion, text: str, says: Callable[[Criterion], str], memory: Memory) -> Part:
+    quote = node.quote
+    canonical = memory.canonical(node)
+    parts = tuple(
+        _part(f"{ident}.{place}", each, each.quote.text if each.quote is not None else "", says, memory)
+        for place, each in enumerate(children(node), start=1)
+    )
+    return Part(
+        ident, text, (quote.start, quote.end) if quote is not None else None, says(node), canonical, parts
+    )
+
+
+def evaluate_trial(trial: CompiledTrial, judge: Judge, engine: Engine) -> Report:
+    """Judge every criterion. The chart's warnings are taken when all facts have been asked for."""
+    results = tuple(_result(each, judge.judge(each.part.node)) for each in trial.criteria)
+    counts = dict.fromkeys(Status, 0)
+    for result in results:
+        counts[result.status] += 1
+    chart = judge.case.chart
+    return Report(
+        trial,
+        chart.patient.source.reference,
+        judge.case.as_of,
+        _overall(counts),
+        counts,
+        results,
+        chart.warnings,
+        engine,
+        chart,
+    )
+
+
+def _result(criterion: CompiledCriterion, verdict: Verdict) -> CriterionResult:
+    status = status_of(verdict, excludes=criterion.excludes, is_note=criterion.is_note)
+    return CriterionResult(
+        criterion, verdict, status, verdict.turns_on if status is Status.FAIL else None
+    )
+
+
+def status_of(verdict: Verdict, *, excludes: bool, is_note: bool) -> Status:
+    """The table of semantics, section 1."""
+    if is_note:
+        return Status.NOTE
+    match verdict.holds:
+        case Truth.UNKNOWN:
+            return Status.REVIEW if verdict.questions and not verdict.missing else Status.UNKNOWN
+        case Truth.TRUE:
+            return Status.FAIL if excludes else Status.PASS
+        case Truth.FALSE:
+            return Status.PASS if excludes else Status.FAIL
+
+
+def _overall(counts: dict[Status, int]) -> Overall:
+    if counts[Status.FAIL]:
+        return Overall.INELIGIBLE
+    return Overall.UNDETERMINED if counts[Status.UNKNOWN] or counts[Status.REVIEW] else Overall.ELIGIBLE
+
+
+# --- as JSON ---------------------------------------------------------------------------------------------------------
+
+
+def to_json(report: Report) -> Json:
+    """The EligibilityReport of the contract. The same report gives the same keys, order and values."""
+    words = _Words(report.chart)
+    return {
+        "trial": {"id": report.trial.id, "version": report.trial.version, "title": report.trial.title},
+        "patient": report.patient,
+        "asOf": report.as_of.isoformat(),
+        "overall": report.overall.value,
+        "counts": {status.value: count for status, count in report.counts.items()},
+        "criteria": [_criterion(each, words) for each in report.criteria],
+        "warnings": [
+            {"code": each.code, "text": each.text, "reference": each.reference} for each in report.warnings
+        ],
+        "engine": {"version": report.engine.version, "knowledge": report.engine.knowledge},
+    }
+
+
+class _Words:
+    """Explanations, with what was searched: the counts are the chart's and are asked once."""
+
+    def __init__(self, chart: Chart) -> None:
+        self._chart = chart
+        self._notes: dict[tuple[Family, ...], str] = {(): ""}
+
+    def note(self, searched: tuple[Family, ...]) -> str:
+        """How many records were looked through, and how many of them carry no code that is known."""
+        found = self._notes.get(searched)
+        if found is None:
+            found = self._notes[searched] = self._make(searched)
+        return found
+
+    def _make(self, searched: tuple[Family, ...]) -> str:
+        seen = []
+        for family in searched:
+            unknown = self._chart.unknown_codes(family)
+            seen.append(f"{self._chart.count(family)} {family.value}{f' ({unknown} with unknown codes)' if unknown else ''}")
+        return f" Looked through: {listed(tuple(seen))}."
+
+    def explain(self, verdict: Verdict, part: Part) -> str:
+        """One to three sentences: a fact's own, or those of the parts that decide."""
+        if not part.parts or not verdict.because:
+            return f"{verdict.explanation}{self.note(verdict.searched)}"
+        if verdict.basis is Basis.NOT_APPLICABLE and not verdict.explanation:
+            return f"Not applicable: {_lower(self.explain(verdict.because[0], part.parts[0]))}"
+        pairs = [
+            (each, below)
+            for each, below in zip(verdict.because, part.parts, strict=True)
+            if any(each is one for one in verdict.deciding())
+        ] or list(zip(verdict.because, part.parts, strict=True))
+        if len(pairs) > _MOST_SENTENCES:
+            return self._many(verdict, pairs)
+        return " ".join(dict.fromkeys(self.explain(each, below) for each, below in pairs))
+
+    def _many(self, verdict: Verdict, pairs: Sequence[tuple[Verdict, Part]]) -> str:
+        total = len(verdict.because)
+        if verdict.holds is Truth.UNKNOWN:
+            return f"{len(pairs)} of {total} parts are open."
+        word = {Truth.TRUE: "hold", Truth.FALSE: "do not hold"}[pairs[0][0].holds]
+        return f"{len(pairs)} of {total} parts {word}.{self.note(verdict.searched)}"
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _criterion(result: CriterionResult, words: _Words) -> Json:
+    criterion, verdict = result.criterion, result.verdict
+    part = criterion.part
+    open_ = verdict.holds is Truth.UNKNOWN and result.status is not Status.NOTE
+    return {
+        "id": part.id,
+        "kind": criterion.kind,
+        "text": part.text,
+        "says": part.says,
+        "status": result.status.value,
+        "holds": None if result.status is Status.NOTE else verdict.holds.value,
+        "basis": verdict.basis.value,
+        "explanation": words.explain(verdict, part),
+        "evidence": [_evidence(each) for each in verdict.evidence] if verdict.evidence else [],
+        "missing": [_missing(each) for each in verdict.missing] if open_ else [],
+        "questions": _questions(verdict, part) if open_ else [],
+        "passesFrom": result.passes_from.isoformat() if result.passes_from is not None else None,
+        "parts": [
+            _as_json(each, below, words) for each, below in zip(verdict.because, part.parts, strict=False)
+        ] if part.parts else [],
+    }  # fmt: skip
+
+
+def _as_json(verdict: Verdict, part: Part, words: _Words) -> Json:
+    open_ = verdict.holds is Truth.UNKNOWN
+    return {
+        "id": part.id,
+        "text": part.text,
+        "span": list(part.span) if part.span is not None else None,
+        "says": part.says,
+        "holds": verdict.holds.value,
+        "basis": verdict.basis.value,
+        "explanation": words.explain(verdict, part),
+        "evidence": [_evidence(each) for each in verdict.evidence] if verdict.evidence else [],
+        "missing": [_missing(each) for each in verdict.missing] if open_ else [],
+        "questions": _questions(verdict, part) if open_ else [],
+        "parts": [
+            _as_json(each, below, words) for each, below in zip(verdict.because, part.parts, strict=False)
+        ] if part.parts else [],
+    }  # fmt: skip
+
+
+def _questions(verdict: Verdict, part: Part) -> list[Json]:
+    """What to ask, each under the linkId of the part that asks it."""
+    if not verdict.questions:
+        return []
+    if not part.parts or not verdict.because:
+        return [{"linkId": part.id, "text": each.text} for each in verdict.questions]
+    return [
+        one
+        for each, below in zip(verdict.because, part.parts, strict=True)
+        if each.holds is Truth.UNKNOWN
+        for one in _questions(each, below)
+    ]
+
+
+def _evidence(each: Evidence) -> Json:
+    return {
+        "reference": each.reference,
+        "role": each.role.value,
+        "path": each.path,
+        "value": each.value,
+        "effective": each.effective,
+        "code": _code(each.code),
+        "stale": each.stale,
+    }
+
+
+def _missing(each: Missing) -> Json:
+    return {"type": each.type, "code": _code(each.code), "text": each.text, "window": each.window or None}
+
+
+def _code(coding: Coding | None) -> Json | None:
+    if coding is None:
+        return None
+    return {"system": coding.uri or coding.system, "code": coding.code}
+
+

@@ -1,0 +1,329 @@
+"""Drugs, procedures, vaccinations: whether one was given in the time, way and dose that is asked about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.criteria.nodes import Dose, HadTreatment, HadVaccine, HasCondition, Op, Quantity, Timing
+from app.criteria.words import dose_words
+from app.evaluator.conditions import condition_finding, which
+from app.evaluator.degrees import ask_degree
+from app.evaluator.doses import Exposure, exposure_of, judge_dose
+from app.evaluator.exceptions import covered
+from app.evaluator.facts import Match, Standing, TreatmentFact
+from app.evaluator.findings import Finding, weigh
+from app.evaluator.matching import any_is, has_code
+from app.evaluator.periods import of_treatment
+from app.evaluator.routes import by_route, implied_routes, routes_of
+from app.evaluator.truth import Truth, any_of, negate
+from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict
+from app.evaluator.windows import DAWN, DUSK, Period, Window, leaves, overlaps, window_of
+from app.evaluator.wording import coded_text, date_text, first_coding, listed, period_text
+from app.knowledge.catalogue import Family
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.evaluator.case import Case
+    from app.evaluator.facts import Hit
+    from app.knowledge.catalogue import Concept
+
+# SNOMED CT (GPS), the values of mCODE's procedure intent.
+_INTENTS = {"palliative": frozenset({"363676003"}), "curative": frozenset({"373808002"})}
+_OTHER_INTENTS = frozenset(
+    {"129428001", "261004008", "360156006", "360271000", "363676003", "373808002", "373846009", "399707004", "421974008",
+     "429892002", "447295008"}
+)  # fmt: skip
+_HIGH_DOSE = frozenset({"high-dose", "high dose"})
+_PLAN_TYPES = ("ServiceRequest", "Appointment")
+_GIVEN = (Family.PROCEDURE, Family.MEDICATION, Family.IMMUNIZATION)
+
+
+@dataclass(slots=True)
+class Given:
+    """One record of a treatment, what it says, and the period it ran."""
+
+    hit: Hit[TreatmentFact]
+    finding: Finding
+    period: Period
+
+
+def judge_treatment(case: Case, node: HadTreatment) -> Verdict:
+    """The verdict on a HadTreatment."""
+    concept = case.catalogue.concepts.get(node.concept)
+    if concept is None:
+        return Verdict(
+            Truth.UNKNOWN, node, Basis.NONE, f"{node.concept} is not in the catalogue.",
+            questions=(Question(f"Has the patient had {node.concept.replace('-', ' ')}?"),),
+        )  # fmt: skip
+    if node.planned:
+        return _planned(case, node, concept)
+    hits = treatment_hits(case, concept)
+    conditions = _as_conditions(case, node, concept)
+    if not hits and not conditions:
+        return case.nothing(node, concept.name, concept.families)
+    window = window_of(node.when, case.as_of)
+    given = [each for each in (treatment_given(case, node, concept, hit, window) for hit in hits) if each is not None]
+    dose = node.dose or _threshold(node, concept)
+    findings = [each.finding for each in given]
+    if dose is not None and any(each.finding.holds is not Truth.FALSE for each in given):
+        return _dosed(case, node, concept, given, dose, window)
+    if node.degree is not None:
+        for each in findings:
+            if each.holds is not Truth.FALSE:
+                each.require(Truth.UNKNOWN, (), (ask_degree(concept.name, node.degree),))
+    return weigh(case, node, concept.name, concept.families, [*findings, *conditions])
+
+
+def judge_vaccine(case: Case, node: HadVaccine) -> Verdict:
+    """The verdict on a HadVaccine."""
+    concept = case.catalogue.concepts.get(node.concept)
+    if concept is None:
+        return Verdict(
+            Truth.UNKNOWN, node, Basis.NONE, f"{node.concept} is not in the catalogue.",
+            questions=(Question(f"Has the patient had the vaccine {node.concept.replace('-', ' ')}?"),),
+        )  # fmt: skip
+    hits = treatment_hits(case, concept)
+    if not hits:
+        return case.nothing(node, concept.name, concept.families)
+    window = window_of(node.when, case.as_of)
+    asked = HadTreatment(node.concept, node.when, excluding=node.excluding)
+    given = [treatment_given(case, asked, concept, each, window) for each in hits]
+    return weigh(case, node, concept.name, concept.families, [each.finding for each in given if each is not None])
+
+
+def treatment_hits(case: Case, concept: Concept) -> tuple[Hit[TreatmentFact], ...]:
+    """Every record that bears on a treatment, in the families where it may stand."""
+    families = tuple(each for each in _GIVEN if each in concept.families)
+    return case.chart.treatments(concept.id, families) if families else ()
+
+
+def treatment_given(
+    case: Case, node: HadTreatment, concept: Concept, hit: Hit[TreatmentFact], window: Window
+) -> Given | None:
+    """What one record says; None where it has nothing to do with the question. Doses are summed later."""
+    fact = hit.fact
+    is_it = hit.match is Match.IS
+    name = coded_text(fact.code) or concept.name
+    period = of_treatment(fact, case.as_of)
+    if fact.standing is Standing.PLANNED:
+        return None
+    if fact.standing is Standing.AGAINST:
+        if not is_it:
+            return None
+        shown = _shown(fact, name, hit, Role.CONTRADICTS, f"{fact.source.type}.status", fact.status)
+        return Given(hit, Finding(Truth.FALSE, f"{name} was not given ({fact.status})", (shown,), refuting=True), period)
+    asked = period.onset() if concept.event or node.when.timing is Timing.EVER else period
+    when = overlaps(asked, window)
+    if when is Truth.FALSE and not is_it:
+        return None
+    shown = _shown(fact, name, hit, Role.CONSIDERED, _path(fact), name)
+    finding = Finding(when, _clause(fact, name), (shown,))
+    if when is Truth.FALSE:
+        return Given(hit, finding, period)
+    if when is Truth.UNKNOWN:
+        iso = node.when.duration.iso() if node.when.duration is not None else ""
+        what = "date" if fact.start is None and fact.end is None else "end" if fact.end is None else "exact dates"
+        finding.missing = (Missing(fact.source.type, f"{what} of {name}", hit.coding, iso),)
+    else:
+        finding.leaves = leaves(asked, node.when, case.as_of)
+    if not is_it:
+        finding.require(Truth.UNKNOWN, (which(concept.name, fact.source.type, name, hit),))
+    _narrow(case, node, concept, fact, name, finding)
+    return Given(hit, finding, period)
+
+
+def _narrow(  # noqa: PLR0913
+    case: Case, node: HadTreatment, concept: Concept, fact: TreatmentFact, name: str, finding: Finding
+) -> None:
+    """Route, site, intent, reason and exceptions of one record."""
+    kind = fact.source.type
+    wanted = node.routes or implied_routes(node.concept)
+    if (wanted or node.not_routes) and fact.family is Family.MEDICATION:
+        holds = by_route(routes_of(fact, case.catalogue), wanted, node.not_routes)
+        finding.require(holds, (Missing(kind, f"route of {name}"),))
+        if holds is Truth.FALSE:
+            finding.text = f"{finding.text}, by a route that does not count"
+    if node.sites:
+        finding.require(_site(case, node, fact), (Missing(kind, f"body site of {name}"),))
+    if node.intent is not None:
+        finding.require(_intent(node.intent, fact), (Missing(kind, f"intent of {name}: {node.intent} or not"),))
+    if node.reason is not None:
+        finding.require(_reason(case, node.reason, fact), (Missing(kind, f"reason for {name}"),))
+    for each in node.excluding:
+        cover = covered(case, each, fact)
+        finding.require(negate(cover.holds), cover.missing, cover.questions)
+        if cover.holds is Truth.TRUE:
+            finding.text = f"{finding.text}, which is an exception"
+
+
+def _dosed(  # noqa: PLR0913
+    case: Case, node: HadTreatment, concept: Concept, given: Sequence[Given], dose: Dose, window: Window
+) -> Verdict:
+    """By the dose of all that counts or may count, taken together."""
+    exposures: list[Exposure] = []
+    counted = [each for each in given if each.finding.holds is not Truth.FALSE]
+    for each in counted:
+        exposures.append(exposure_of(case, each.hit.fact, each.period, each.finding.holds, dose))
+    answer = judge_dose(exposures, dose, window)
+    asked = dose_words(dose)
+    if answer.holds is Truth.TRUE and dose.op in {Op.LT, Op.LE}:
+        # "At most x" says that there is a treatment: a record that may not count proves none.
+        answer_holds = any_of(each.finding.holds for each in counted)
+    else:
+        answer_holds = answer.holds
+    names = listed(tuple(dict.fromkeys(coded_text(each.hit.fact.code) for each in counted)))
+    verb = {Truth.TRUE: "is", Truth.FALSE: "is not", Truth.UNKNOWN: "may or may not be"}[answer_holds]
+    role = {Truth.TRUE: Role.SUPPORTS, Truth.FALSE: Role.CONTRADICTS, Truth.UNKNOWN: Role.CONSIDERED}[answer_holds]
+    text = f"{names}: {answer.text} is the highest daily dose that is recorded; it {verb} {asked}."
+    evidence = tuple(
+        Evidence(one.reference, role, one.path, one.value, one.effective, one.code)
+        for each in counted
+        for one in (*each.finding.evidence, *_dose_evidence(each.hit.fact))
+    )
+    if answer_holds is Truth.TRUE:
+        return Verdict(answer_holds, node, Basis.EVIDENCE, text, evidence)
+    hidden = case.hidden(concept.families)
+    if answer_holds is Truth.FALSE and not hidden:
+        return Verdict(answer_holds, node, Basis.EVIDENCE, text, evidence, searched=concept.families)
+    if answer_holds is Truth.FALSE:
+        base = case.nothing(node, concept.name, concept.families)
+        return Verdict(Truth.UNKNOWN, node, Basis.NONE, text, evidence, base.missing)
+    missing = [*answer.missing, *(one for each in counted for one in each.finding.missing)]
+    questions = tuple(dict.fromkeys(one for each in counted for one in each.finding.questions))
+    return Verdict(
+        Truth.UNKNOWN, node, Basis.NONE, text, evidence, tuple(dict.fromkeys(missing)), questions
+    )
+
+
+def _dose_evidence(fact: TreatmentFact) -> tuple[Evidence, ...]:
+    found = []
+    for place, each in enumerate(fact.dosing):
+        if each.amount is None:
+            continue
+        often = f" x {each.per_day.normalize():f}/day" if each.per_day is not None else ""
+        needed = ", as needed" if each.as_needed else ""
+        text = f"{each.amount.value:f} {each.amount.unit}{often}{needed}"
+        name = "dosageInstruction" if fact.source.type in {"MedicationRequest", "MedicationDispense"} else "dosage"
+        found.append(Evidence(fact.source.reference, Role.CONSIDERED, f"{fact.source.type}.{name}[{place}]", text, ""))
+    return tuple(found)
+
+
+def _threshold(node: HadTreatment, concept: Concept) -> Dose | None:
+    """ "High-dose" by the catalogue's threshold."""
+    if node.degree not in _HIGH_DOSE or concept.high_dose is None:
+        return None
+    limit = Quantity(concept.high_dose.mg_per_day, "mg/d")
+    return Dose(Op.GE, limit, concept.high_dose.equivalent)
+
+
+def _site(case: Case, node: HadTreatment, fact: TreatmentFact) -> Truth:
+    """By the recorded body site; a code may name its site itself."""
+    by_code = any_is((fact.code,), node.sites, case.catalogue)
+    if by_code is Truth.TRUE:
+        return Truth.TRUE
+    return any_is(fact.sites, node.sites, case.catalogue) if fact.sites else Truth.UNKNOWN
+
+
+def _intent(intent: str, fact: TreatmentFact) -> Truth:
+    wanted = _INTENTS.get(intent)
+    if wanted is None:
+        return Truth.UNKNOWN
+    if any(has_code(each, "snomed", wanted) for each in fact.intent):
+        return Truth.TRUE
+    known = any(has_code(each, "snomed", _OTHER_INTENTS) for each in fact.intent)
+    return Truth.FALSE if known else Truth.UNKNOWN
+
+
+def _reason(case: Case, reason: str, fact: TreatmentFact) -> Truth:
+    seen = [any_is(fact.reasons, (reason,), case.catalogue)] if fact.reasons else []
+    known = {
+        hit.fact.source.reference: Truth.TRUE if hit.match is Match.IS else Truth.UNKNOWN
+        for hit in case.chart.conditions(reason)
+    }
+    for each in fact.reason_references:
+        source = case.chart.resolve(each)
+        seen.append(known.get(source.reference, Truth.FALSE) if source is not None else Truth.UNKNOWN)
+    return any_of(seen) if seen else Truth.UNKNOWN
+
+
+def _as_conditions(case: Case, node: HadTreatment, concept: Concept) -> list[Finding]:
+    """A treatment that is also recorded as a state ("transplanted kidney present")."""
+    if Family.CONDITION not in concept.families:
+        return []
+    when = node.when
+    asked = HasCondition(node.concept, when, excluding=node.excluding)
+    window = window_of(when, case.as_of)
+    found = []
+    for hit in case.chart.conditions(node.concept):
+        finding = condition_finding(case, asked, concept, hit, window)
+        if finding is None:
+            continue
+        if finding.holds is not Truth.FALSE and (node.dose or node.degree or node.sites or node.intent or node.reason):
+            finding.require(Truth.UNKNOWN, (Missing("Procedure", f"the {concept.name} itself, with its details"),))
+        found.append(finding)
+    return found
+
+
+def _planned(case: Case, node: HadTreatment, concept: Concept) -> Verdict:
+    """ServiceRequest or Appointment where sent, else a person says."""
+    findings = []
+    for hit in treatment_hits(case, concept):
+        fact = hit.fact
+        if fact.standing is not Standing.PLANNED:
+            continue
+        ahead = Truth.TRUE
+        if fact.start is not None:
+            period = of_treatment(fact, case.as_of)
+            ahead = overlaps(period.onset(), Window(case.as_of, DUSK))
+        name = coded_text(fact.code) or concept.name
+        shown = _shown(fact, name, hit, Role.CONSIDERED, _path(fact), name)
+        finding = Finding(ahead, f"{name} is planned", (shown,))
+        if ahead is Truth.UNKNOWN:
+            finding.missing = (Missing(fact.source.type, f"date of {name}"),)
+        if hit.match is not Match.IS:
+            finding.require(Truth.UNKNOWN, (which(concept.name, fact.source.type, name, hit),))
+        _narrow(case, node, concept, fact, name, finding)
+        if node.degree is not None and finding.holds is not Truth.FALSE:
+            finding.require(Truth.UNKNOWN, (), (ask_degree(concept.name, node.degree),))
+        findings.append(finding)
+    for wanted, role in ((Truth.TRUE, Role.SUPPORTS), (Truth.UNKNOWN, Role.CONSIDERED)):
+        some = [each for each in findings if each.holds is wanted]
+        if some:
+            return Verdict(
+                wanted, node, Basis.EVIDENCE if wanted is Truth.TRUE else Basis.NONE,
+                "; ".join(each.text for each in some) + ".",
+                tuple(
+                    Evidence(one.reference, role, one.path, one.value, one.effective, one.code)
+                    for each in some for one in each.evidence
+                ),
+                tuple(dict.fromkeys(one for each in some for one in each.missing)) if wanted is not Truth.TRUE else (),
+                tuple(dict.fromkeys(one for each in some for one in each.questions)) if wanted is not Truth.TRUE else (),
+            )  # fmt: skip
+    if case.chart.shown_type(_PLAN_TYPES[0]):
+        return Verdict(
+            Truth.FALSE, node, Basis.ABSENCE, f"No plan for {concept.name} was found in the ServiceRequest resources."
+        )
+    return Verdict(
+        Truth.UNKNOWN, node, Basis.JUDGEMENT, f"Whether {concept.name} is planned is not recorded.",
+        questions=(Question(f"Is {concept.name} planned?"),),
+    )  # fmt: skip
+
+
+def _path(fact: TreatmentFact) -> str:
+    return fact.start_path or f"{fact.source.type}.code"
+
+
+def _clause(fact: TreatmentFact, name: str) -> str:
+    if fact.ongoing:
+        return f"{name} since {date_text(fact.start)[:10]}, ongoing" if fact.start is not None else f"{name}, ongoing"
+    when = period_text(fact.start, fact.end)
+    return f"{name}, {when or 'undated'}"
+
+
+def _shown(  # noqa: PLR0913
+    fact: TreatmentFact, name: str, hit: Hit[TreatmentFact], role: Role, path: str, value: str
+) -> Evidence:
+    effective = period_text(fact.start, fact.end, ongoing=fact.ongoing)
+    return Evidence(fact.source.reference, role, path, value, effective, first_coding(fact.code, hit.coding))
