@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property, partial
 from operator import attrgetter, itemgetter
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, cast
 
 from app.evaluator.facts import (
     AllergyFact,
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 Absence: TypeAlias = Literal["default", "open", "closed"]
 F = TypeVar("F")
+_DEFINITE = (Match.IS, Match.NAMED)
 _BY_REFERENCE = attrgetter("reference")
 
 _DRUG_TYPES = (
@@ -103,7 +104,7 @@ class PatientChart:
         self._values = Values.of(vocabulary_of(catalogue))
         self._warnings = {*opened.warnings, *gathered.warnings}
         self._families: dict[Family, FamilyIndex] = {}
-        self._hits: dict[tuple[Family, str], tuple[Hit[Any], ...]] = {}
+        self._noted: dict[str, tuple[Hit[ObservationFact], ...]] = {}
         self._measured: dict[str, tuple[ObservationFact, ...]] = {}
         self._broken = opened.broken
         self._searched = {
@@ -190,8 +191,7 @@ class PatientChart:
 
     def concept_observations(self, concept: str) -> tuple[Hit[ObservationFact], ...]:
         """Usable observations that are coded with a concept or have it as their value."""
-        key = (Family.OBSERVATION, concept)
-        found = self._hits.get(key)
+        found = self._noted.get(concept)
         if found is None:
             hits = [
                 Hit(fact, match, coding)
@@ -200,7 +200,7 @@ class PatientChart:
                 if fact.code is term.coded or (isinstance(fact.value, CodedValue) and fact.value.coded is term.coded)
             ]
             hits.sort(key=lambda hit: (hit.fact.source.reference, hit.fact.path, hit.match.value))
-            found = self._hits[key] = tuple(hits)
+            found = self._noted[concept] = tuple(hits)
         return found
 
     # -- results
@@ -435,15 +435,17 @@ class PatientChart:
         return index
 
     def _bearing(self, family: Family, concept: str, make: Callable[[Record], F]) -> tuple[Hit[F], ...]:
-        found = self._hits.get((family, concept))
+        index = self._family(family)
+        found: tuple[Hit[F], ...] | None = index.answers.get(concept)
         if found is None:
-            hits = []
-            for group, match in self._family(family).bearing_on(concept):
+            hits: list[tuple[str, Hit[F]]] = []
+            for group, match in index.bearing_on(concept):
                 coding = group.coding_of(concept, match)
                 for record in group.records:
-                    fact = make(record)
-                    sure = match in {Match.IS, Match.NAMED} and record.doubt
-                    hits.append((record.reference, Hit(fact, Match.VAGUE if sure else match, coding)))
-            hits.sort(key=itemgetter(0))
-            found = self._hits[family, concept] = tuple(hit for _, hit in hits)
+                    fact = cast("F", record.fact) if record.fact is not None else make(record)
+                    doubted = record.doubt and match in _DEFINITE
+                    hits.append((record.reference, Hit(fact, Match.VAGUE if doubted else match, coding)))
+            if len(hits) > 1:
+                hits.sort(key=itemgetter(0))
+            found = index.answers[concept] = tuple(hit for _, hit in hits)
         return found

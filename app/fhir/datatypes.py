@@ -12,7 +12,7 @@ Raw = msgspec.Raw
 NO_BYTES = Raw()
 
 
-class Shape(msgspec.Struct, gc=False, rename="camel"):
+class Shape(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
     """The base of everything here: names as FHIR writes them, and no part in reference cycles."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -65,6 +65,9 @@ class FamilyIndex:
         self._is: dict[str, list[Group]] = {}
         self._vague: dict[str, list[Group]] = {}
         self._unknown: list[Group] = []
+        self.answers: dict[str, tuple[Any, ...]] = {}
+        """Hits by concept, kept here for the chart."""
+        self._words: tuple[list[tuple[Group, frozenset[str]]], list[Group]] | None = None
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -90,7 +93,7 @@ class FamilyIndex:
             self._is.setdefault(each, []).append(group)
         for each in vague:
             self._vague.setdefault(each, []).append(group)
-        if not group.known:
+        if not any(each.known for each in terms):
             self._unknown.append(group)
 
     def unknown_codes(self) -> int:
@@ -104,17 +107,33 @@ class FamilyIndex:
         yield from ((group, Match.VAGUE) for group in vague)
         if not self._unknown:
             return
+        naming, unplaced = self._by_words()
         meant = self._vocabulary.catalogue.index.closure.get(concept, frozenset({concept}))
-        for group in self._unknown:
-            if group in vague:
-                continue
-            if any(self._names(each, concept, meant) for each in group.terms):
-                yield group, Match.NAMED
-            elif all(each.is_unplaced(self._family) for each in group.terms):
-                yield group, Match.UNPLACED
+        named = [
+            group
+            for group, concepts in naming
+            if not meant.isdisjoint(concepts) and group not in vague and not self._speaks_of_another(group, concept)
+        ]
+        yield from ((group, Match.NAMED) for group in named)
+        yield from ((group, Match.UNPLACED) for group in unplaced if group not in named and group not in vague)
 
-    def _names(self, term: Term, concept: str, meant: frozenset[str]) -> bool:
-        if meant.isdisjoint(term.named()):
-            return False
+    def _by_words(self) -> tuple[list[tuple[Group, frozenset[str]]], list[Group]]:
+        """Of the groups that the catalogue does not know: those that name something, and those that may mean anything."""
+        if self._words is None:
+            naming, unplaced = [], []
+            for group in self._unknown:
+                concepts = frozenset[str]().union(*(each.named() for each in group.terms))
+                if concepts:
+                    naming.append((group, concepts))
+                if all(each.is_unplaced(self._family) for each in group.terms):
+                    unplaced.append(group)
+            self._words = naming, unplaced
+        return self._words
+
+    def _speaks_of_another(self, group: Group, concept: str) -> bool:
         names = self._vocabulary.concepts
-        return not any(names.speaks_of_another(concept, fold(each)) for each in term.texts())
+        if concept not in names.not_named:
+            return False
+        return all(
+            names.speaks_of_another(concept, fold(" ".join(each.texts()))) for each in group.terms if each.named()
+        )

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from app.fhir.values import Values
 
 
+_PART = "Observation.component.code"
+
+
 class ResultIndex:
     """Which observations bear on a question. `fail` is told of a record whose code cannot be read."""
 
@@ -32,10 +35,9 @@ class ResultIndex:
         codes, read, coded = self._codes, values.term, values.term_of
         for record in records:
             resource: Any = record.resource
-            components = resource.component or ()
             try:
                 term = read(resource.code, "Observation.code")
-                parts = [read(each.code, "Observation.component.code") for each in components]
+                parts = [read(each.code, _PART) for each in resource.component] if resource.component else None
             except BadValue as error:
                 fail(record, error)
                 continue
@@ -45,10 +47,11 @@ class ResultIndex:
             group.records.append(record)
             if resource.value_codeable_concept is not None:
                 _enter(self._values, coded(resource.value_codeable_concept), record)
-            for part, component in zip(parts, components, strict=True):
-                _enter(codes, part, record)
-                if component.value_codeable_concept is not None:
-                    _enter(self._values, coded(component.value_codeable_concept), record)
+            if parts is not None:
+                for part, component in zip(parts, resource.component, strict=True):
+                    _enter(codes, part, record)
+                    if component.value_codeable_concept is not None:
+                        _enter(self._values, coded(component.value_codeable_concept), record)
         for group in codes.values():
             results = group.terms[0].results
             if not results:
