@@ -1,0 +1,390 @@
+"""The seam to the pure core: what is read, compiled and judged, from bytes and text to bytes.
+
+Everything here is a plain function without I/O, so that it can run in a worker process. Answers are bytes: the same
+input gives the same ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+import orjson
+
+from app import __version__
+from app.criteria.codec import CodecProblems, decode, encode
+from app.emitters.prose import says
+from app.errors import EligoError
+from app.evaluator.case import Memory
+from app.evaluator.evaluate import Judge
+from app.evaluator.report import Engine, Overall, Status, compile_trial, evaluate_trial, to_json
+from app.evaluator.settings import EvaluationSettings
+from app.fhir.chart import read_chart
+from app.fhir.errors import NotJson, TooDeep
+from app.reader import Kind, read_criteria_text, read_registration, read_study
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from app.criteria.nodes import Criterion
+    from app.evaluator.report import CompiledTrial, Readable, Report
+    from app.fhir.chart import PatientChart
+    from app.knowledge.catalogue import Catalogue
+    from app.reader import ReadCriterion, Registration
+    from app.services.options import Options
+
+MAX_TRIAL_ID = 128
+TRIAL_ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_TRIAL_ID - 1}}}")
+_MAX_SLUG = 80
+_BEST_FIRST = (Overall.ELIGIBLE, Overall.UNDETERMINED, Overall.INELIGIBLE)
+
+
+class TrialKey(NamedTuple):
+    """Which stored version is meant: the address of its content, and its number."""
+
+    digest: str
+    version: int
+
+
+class Judgeable(NamedTuple):
+    """What judging needs of a criterion."""
+
+    id: str
+    kind: Kind
+    text: str
+    expression: Criterion
+
+
+class Form(StrEnum):
+    """The forms a trial comes in."""
+
+    PAGE = "text/plain"
+    STUDY = "application/json"
+
+
+class UnusableTrial(EligoError):
+    """What was sent is no trial that can be read; `pointer` (JSON pointer) says where in the body."""
+
+    def __init__(self, pointer: str, reason: str) -> None:
+        super().__init__(reason)
+        self.pointer = pointer
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTrial:
+    """A trial as it was read, ready to be stored.
+
+    `document` is the trial as JSON text: everything of the contract's `Trial` but its version. `digest` addresses
+    source and document together, so that a better reader makes a new version of an old text.
+    """
+
+    id: str
+    title: str
+    status: str
+    phase: str
+    conditions: tuple[str, ...]
+    source: str
+    document: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyTrial:
+    """A trial ready to be judged. `is_stored` is false for one that came along with a record and has no version."""
+
+    compiled: CompiledTrial
+    status: str
+    is_stored: bool
+
+
+class Desk:
+    """What a process keeps from record to record: the catalogue, what equal criteria share, and trials made ready.
+
+    Nothing of a record stays on it. One a process; not for several threads.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.trials: dict[TrialKey, ReadyTrial] = {}
+        self.memory = Memory(catalogue)
+        self.engine = Engine(__version__, catalogue.digest)
+
+    def forget(self) -> None:
+        """Clear it of trials."""
+        self.trials.clear()
+        self.memory = Memory(self.catalogue)
+
+    def ready(
+        self, trial_id: str, version: int | None, title: str, status: str, criteria: Iterable[Readable]
+    ) -> ReadyTrial:
+        """Make a trial ready for this process."""
+        compiled = compile_trial(
+            trial_id, version or 0, title, criteria, lambda node: says(node, self.catalogue), self.memory
+        )
+        return ReadyTrial(compiled, status, version is not None)
+
+
+def read_trial(form: Form, body: str, catalogue: Catalogue) -> ReadTrial:
+    """Read what somebody registers. UnusableTrial where it has no criteria, or is not what its form says."""
+    registration = _read(form, body, catalogue)
+    if not registration.criteria:
+        raise UnusableTrial("", "No criteria were found. Send the eligibility criteria with the rest of the page.")
+    source = body if form is Form.PAGE else _sorted(_loads(body)).decode()
+    trial_id = (
+        registration.id or _slug(registration.title) or f"trial-{hashlib.sha256(source.encode()).hexdigest()[:12]}"
+    )
+    document = _dumps(
+        {
+            "id": trial_id,
+            "title": registration.title,
+            "status": registration.status,
+            "phase": registration.phase,
+            "conditions": registration.conditions,
+            "text": registration.text,
+            "notes": registration.notes,
+            "criteria": [_criterion(each, catalogue) for each in registration.criteria],
+        }
+    )
+    address = hashlib.sha256(b"\0".join((form.encode(), source.encode(), document))).hexdigest()
+    return ReadTrial(
+        id=trial_id,
+        title=registration.title,
+        status=registration.status,
+        phase=registration.phase,
+        conditions=registration.conditions,
+        source=source,
+        document=document.decode(),
+        digest=f"sha256:{address}",
+    )
+
+
+def read_text(text: str, catalogue: Catalogue) -> bytes:
+    """`{"criteria": [...]}` of criteria with or without the rest of a page."""
+    return _dumps({"criteria": [_criterion(each, catalogue) for each in read_criteria_text(text, catalogue)]})
+
+
+def ready_trial(desk: Desk, version: int, document: str) -> ReadyTrial:
+    """A stored document, ready to be judged."""
+    trial = orjson.loads(document)
+    return desk.ready(
+        trial["id"], version, trial["title"], trial["status"], [_stored(each) for each in trial["criteria"]]
+    )
+
+
+def judge(trial: ReadyTrial, bundle: bytes, options: Options, desk: Desk) -> bytes:
+    """An EligibilityReport. Raises what `read_chart` raises."""
+    chart = _chart(bundle, options, desk.catalogue)
+    report = _report(trial, _judge(chart, options, desk, trial), desk)
+    return _dumps(report)
+
+
+def judge_all(trials: Iterable[ReadyTrial], bundle: bytes, options: Options, limit: int | None, desk: Desk) -> bytes:
+    """One summary a trial, best candidates first. Raises what `read_chart` raises."""
+    chart = _chart(bundle, options, desk.catalogue)
+    # Only these two ask which trial is under evaluation; where the record has none of them, all trials share one judge.
+    is_about_studies = bool(chart.participations() or chart.consents())
+    shared = _judge(chart, options, desk, None)
+    summaries = []
+    for trial in trials:
+        one = _judge(chart, options, desk, trial) if is_about_studies else shared
+        summaries.append(_summary(trial, evaluate_trial(trial.compiled, one, desk.engine)))
+    summaries.sort(key=_rank)
+    return _dumps(
+        {
+            "patient": chart.patient.source.reference,
+            "asOf": options.as_of.isoformat(),
+            "total": len(summaries),
+            "results": summaries[:limit],
+            "warnings": [
+                {"code": each.code, "text": each.text, "reference": each.reference} for each in chart.warnings
+            ],
+            "engine": {"version": desk.engine.version, "knowledge": desk.engine.knowledge},
+        }
+    )
+
+
+class _Inline(msgspec.Struct):
+    trial: msgspec.Raw
+    bundle: msgspec.Raw
+
+
+def judge_inline(body: bytes, options: Options, desk: Desk) -> bytes:
+    """An EligibilityReport on a trial that came along with the bundle."""
+    try:
+        sent = msgspec.json.decode(body, type=_Inline)
+    except msgspec.ValidationError:
+        raise UnusableTrial("", 'Send {"trial": ..., "bundle": {...}}, both given.') from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise NotJson(str(error)) from None
+    return judge(_inline_trial(bytes(sent.trial), desk), bytes(sent.bundle), options, desk)
+
+
+def _inline_trial(raw: bytes, desk: Desk) -> ReadyTrial:
+    trial = _loads(raw)
+    if isinstance(trial, str):
+        registration = read_registration(trial, desk.catalogue)
+    elif isinstance(trial, dict) and "criteria" in trial:
+        return _given_trial(trial, desk)
+    elif isinstance(trial, dict):
+        registration = _study(trial, "/trial", desk.catalogue)
+    else:
+        raise UnusableTrial("/trial", "A trial is a text, a ClinicalTrials.gov study, or an object with `criteria`.")
+    if not registration.criteria:
+        raise UnusableTrial("/trial", "No criteria were found in the trial.")
+    trial_id = registration.id or _slug(registration.title)
+    return desk.ready(trial_id, None, registration.title, registration.status, registration.criteria)
+
+
+def _given_trial(trial: dict[str, Any], desk: Desk) -> ReadyTrial:
+    """A trial whose criteria are nodes already, as a `Trial` gives them out."""
+    given = trial["criteria"]
+    if not isinstance(given, list) or not given:
+        raise UnusableTrial("/trial/criteria", "`criteria` is a list of criteria, as a Trial has them.")
+    criteria = [_given(each, index) for index, each in enumerate(given)]
+    seen: set[str] = set()
+    for index, each in enumerate(criteria):
+        if each.id in seen:
+            raise UnusableTrial(f"/trial/criteria/{index}/id", f"The id {each.id!r} is given twice.")
+        seen.add(each.id)
+    words = {name: str(trial.get(name) or "") for name in ("id", "title", "status")}
+    return desk.ready(words["id"], None, words["title"], words["status"], criteria)
+
+
+def _given(given: object, index: int) -> Judgeable:
+    here = f"/trial/criteria/{index}"
+    if not isinstance(given, dict):
+        raise UnusableTrial(here, "A criterion is an object with `kind` and `expression`.")
+    if given.get("kind") not in {each.value for each in Kind}:
+        raise UnusableTrial(f"{here}/kind", "`kind` is `inclusion` or `exclusion`.")
+    if "expression" not in given:
+        raise UnusableTrial(f"{here}/expression", "A criterion needs its `expression`.")
+    try:
+        expression = decode(given["expression"])
+    except CodecProblems as found:
+        raise CodecProblems(
+            tuple(replace(each, pointer=f"{here}/expression{each.pointer}") for each in found.problems)
+        ) from None
+    kind = Kind(given["kind"])
+    trial_id = str(given.get("id") or f"{kind.value[0].upper()}{index + 1}")
+    return Judgeable(trial_id, kind, str(given.get("text") or ""), expression)
+
+
+def _stored(stored: dict[str, Any]) -> Judgeable:
+    return Judgeable(stored["id"], Kind(stored["kind"]), stored["text"], decode(stored["expression"]))
+
+
+def _criterion(criterion: ReadCriterion, catalogue: Catalogue) -> dict[str, Any]:
+    return {
+        "id": criterion.id,
+        "kind": criterion.kind,
+        "number": criterion.number,
+        "text": criterion.text,
+        "span": criterion.span,
+        "reading": criterion.reading,
+        "says": says(criterion.expression, catalogue),
+        "expression": encode(criterion.expression),
+        "notes": criterion.notes,
+    }
+
+
+def _read(form: Form, body: str, catalogue: Catalogue) -> Registration:
+    registration = read_registration(body, catalogue) if form is Form.PAGE else _study(_loads(body), "", catalogue)
+    if "\0" in "".join((body, registration.title, registration.status, registration.phase, *registration.conditions)):
+        raise UnusableTrial("", "The text has a NUL character (U+0000) in it; no registration has one.")
+    if registration.id is not None and not TRIAL_ID.fullmatch(registration.id):
+        raise UnusableTrial(
+            "/protocolSection/identificationModule/nctId" if form is Form.STUDY else "",
+            f"{registration.id!r} is no registry number: at most {MAX_TRIAL_ID} letters, digits, `.`, `_` and `-`.",
+        )
+    return registration
+
+
+def _study(study: object, pointer: str, catalogue: Catalogue) -> Registration:
+    if not isinstance(study, dict) or not isinstance(study.get("protocolSection"), dict):
+        raise UnusableTrial(
+            f"{pointer}/protocolSection",
+            "A study of the ClinicalTrials.gov API (version 2) has a `protocolSection` object.",
+        )
+    return read_study(study, catalogue)
+
+
+def _chart(bundle: bytes, options: Options, catalogue: Catalogue) -> PatientChart:
+    return read_chart(bundle, catalogue, patient=options.patient, complete=options.complete, absence=options.absence)
+
+
+def _judge(chart: PatientChart, options: Options, desk: Desk, trial: ReadyTrial | None) -> Judge:
+    settings = EvaluationSettings(
+        as_of=options.as_of,
+        max_age=options.max_age,
+        trial_ids=frozenset({trial.compiled.id} if trial is not None and trial.compiled.id else ()),
+    )
+    return Judge(chart, desk.catalogue, settings, desk.memory)
+
+
+def _report(trial: ReadyTrial, judge: Judge, desk: Desk) -> dict[str, Any]:
+    report = to_json(evaluate_trial(trial.compiled, judge, desk.engine))
+    if not trial.is_stored:
+        report["trial"]["version"] = None
+    return report
+
+
+def _summary(trial: ReadyTrial, report: Report) -> dict[str, Any]:
+    ids: dict[Status, list[str]] = {Status.FAIL: [], Status.UNKNOWN: [], Status.REVIEW: []}
+    for each in report.criteria:
+        if each.status in ids:
+            ids[each.status].append(each.criterion.part.id)
+    return {
+        "trial": {
+            "id": trial.compiled.id,
+            "version": trial.compiled.version,
+            "title": trial.compiled.title,
+            "status": trial.status,
+        },
+        "overall": report.overall.value,
+        "counts": {status.value: count for status, count in report.counts.items()},
+        **{status.value: found for status, found in ids.items()},
+    }
+
+
+def _rank(summary: dict[str, Any]) -> tuple[int, int, int, int, str]:
+    """Best candidates first: what stands in the way least; among these, what is open least."""
+    counts = summary["counts"]
+    return (
+        _BEST_FIRST.index(summary["overall"]),
+        counts["fail"],
+        counts["unknown"] + counts["review"],
+        -counts["pass"],
+        summary["trial"]["id"],
+    )
+
+
+def _slug(title: str) -> str:
+    """Lower-case words joined by hyphens; "" where the title has no Latin letter or digit."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain)[:_MAX_SLUG].strip("-")
+
+
+def _loads(text: str | bytes) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise NotJson(str(error)) from None
+
+
+def _dumps(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:  # its one cause here: more than 254 levels
+        raise TooDeep from None
+
+
+def _sorted(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        raise TooDeep from None

@@ -1,0 +1,129 @@
+"""What a worker process does: a loop over jobs, each a plain function on the core, each answered."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import signal
+import traceback
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from app.errors import EligoError
+from app.knowledge.load import load_catalogue
+from app.services import core
+from app.services.core import Desk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from multiprocessing.connection import Connection
+
+    from app.services.core import Form, ReadTrial, TrialKey
+    from app.services.options import Options
+
+_FRAMES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The job's answer."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A refusal of ours, taken apart: an exception's own way through a pipe calls its class with the message alone."""
+
+    kind: type[EligoError]
+    args: tuple[Any, ...]
+    data: dict[str, Any]
+
+    def error(self) -> EligoError:
+        """The refusal as it was raised."""
+        error = self.kind.__new__(self.kind)
+        error.args = self.args
+        vars(error).update(self.data)
+        return error
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A bug: the kind of exception and where it passed. Its message stays here, for a record may stand in it."""
+
+    kind: str
+    where: str
+
+
+Answer: TypeAlias = Done | Refused | Broken
+
+
+def work(pipe: Connection) -> None:
+    """The life of a worker: until the pipe is closed from the other side."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and decides
+    desk: Desk | None = None
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            job, args, kwargs = pipe.recv()
+            if desk is None:
+                desk = Desk(load_catalogue())
+                gc.collect()
+                gc.freeze()  # the catalogue stays: no collection need look at it again
+            pipe.send(answer(job, desk, *args, **kwargs))
+
+
+def answer(job: Callable[..., object], *args: Any, **kwargs: Any) -> Answer:
+    """Do a job and say how it went."""
+    try:
+        return Done(job(*args, **kwargs))
+    except EligoError as refusal:
+        return Refused(type(refusal), refusal.args, dict(vars(refusal)))
+    except Exception as bug:  # noqa: BLE001  told without its message, and raised as WorkFailed on the other side
+        return Broken(type(bug).__name__, where(bug))
+
+
+def where(error: BaseException) -> str:
+    """The lines of code an exception passed, innermost last, and nothing else of it."""
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    return " > ".join(f"{PurePath(each.filename).name}:{each.lineno} {each.name}" for each in frames)
+
+
+def warm(_: Desk) -> None:
+    """Nothing but having the desk ready."""
+
+
+def forget(desk: Desk) -> None:
+    """Clear the desk of trials."""
+    desk.forget()
+
+
+def learn(desk: Desk, documents: Mapping[TrialKey, str]) -> None:
+    """Compile trials from their documents."""
+    for key, document in documents.items():
+        desk.trials[key] = core.ready_trial(desk, key.version, document)
+
+
+def read_trial(desk: Desk, form: Form, body: str) -> ReadTrial:
+    """Read a registration."""
+    return core.read_trial(form, body, desk.catalogue)
+
+
+def read_text(desk: Desk, text: str) -> bytes:
+    """Read criteria."""
+    return core.read_text(text, desk.catalogue)
+
+
+def judge(desk: Desk, trial: TrialKey, bundle: bytes, options: Options) -> bytes:
+    """Judge a record by one trial on the desk."""
+    return core.judge(desk.trials[trial], bundle, options, desk)
+
+
+def judge_all(desk: Desk, trials: Sequence[TrialKey], bundle: bytes, options: Options, limit: int | None) -> bytes:
+    """Judge a record by many trials on the desk."""
+    return core.judge_all((desk.trials[each] for each in trials), bundle, options, limit, desk)
+
+
+def judge_inline(desk: Desk, body: bytes, options: Options) -> bytes:
+    """Judge a record by a trial that came along."""
+    return core.judge_inline(body, options, desk)

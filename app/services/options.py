@@ -1,0 +1,81 @@
+"""How a caller wants a record judged, checked: the query of the API and the options of the command line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from app.criteria.time import Duration, TimeUnit
+from app.errors import EligoError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date
+
+Absence: TypeAlias = Literal["default", "open", "closed"]
+
+COMPLETE = frozenset(
+    {
+        "AllergyIntolerance",
+        "Appointment",
+        "Condition",
+        "Consent",
+        "Immunization",
+        "MedicationAdministration",
+        "MedicationDispense",
+        "MedicationRequest",
+        "MedicationStatement",
+        "MedicationUsage",
+        "Observation",
+        "Procedure",
+        "ResearchSubject",
+        "ServiceRequest",
+    }
+)
+"""The types that criteria ask for. Any other name would be believed to count, and count for nothing."""
+
+_DURATION = re.compile(r"(?:P(\d{1,6})([DWMY])|(\d{1,6}))")
+_UNITS = {"D": TimeUnit.DAY, "W": TimeUnit.WEEK, "M": TimeUnit.MONTH, "Y": TimeUnit.YEAR}
+
+
+class BadParameter(EligoError):
+    """A parameter that cannot be used; `name` says which."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"The parameter `{name}` {reason}")
+        self.name = name
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """One request to judge. `as_of` is never left to a default here: the same options give the same answer."""
+
+    as_of: date
+    absence: Absence = "default"
+    max_age: Duration | None = None
+    complete: frozenset[str] = frozenset()
+    patient: str | None = None
+
+
+def read_max_age(text: str) -> Duration:
+    """`P90D`, `P12W`, `P3M`, `P1Y`, or a plain number of days."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        raise BadParameter("maxAge", "is a duration such as P90D, P12W, P3M or P1Y, or a number of days.")
+    count, unit, days = found.groups()
+    return Duration(Decimal(count or days), _UNITS[unit] if unit else TimeUnit.DAY)
+
+
+def read_complete(given: Iterable[str]) -> frozenset[str]:
+    """Resource types, one or several (comma-separated) in each."""
+    names = frozenset(name.strip() for each in given for name in each.split(",") if name.strip())
+    unknown = sorted(names - COMPLETE)
+    if unknown:
+        raise BadParameter(
+            "complete",
+            f"names resource types; {', '.join(map(repr, unknown))} is none of {', '.join(sorted(COMPLETE))}.",
+        )
+    return names

@@ -1,0 +1,194 @@
+"""Trials: registering, finding, listing, taking away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import orjson
+
+from app.errors import EligoError
+from app.services.core import TRIAL_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from app.services.core import Form, ReadTrial
+
+PAGE_SIZE = 50
+
+
+class Summary(Protocol):
+    """What lists show of a trial."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def phase(self) -> str: ...
+    @property
+    def conditions(self) -> tuple[str, ...]: ...
+
+
+class Version(Protocol):
+    """One stored version; `document` is JSON text."""
+
+    @property
+    def summary(self) -> Summary: ...
+    @property
+    def document(self) -> str: ...
+
+
+class Store(Protocol):
+    """Where trials are kept, within one transaction."""
+
+    async def add(
+        self,
+        trial_id: str,
+        *,
+        digest: str,
+        title: str,
+        status: str,
+        phase: str,
+        conditions: Sequence[str],
+        media_type: str,
+        source: str,
+        document: str,
+    ) -> tuple[int, bool]:
+        """The version's number, and whether anything changed."""
+
+    async def find(self, trial_id: str, version: int | None = None) -> Version | None:
+        """A version by its number; without one, the newest of a trial that was not taken away."""
+
+    async def page(
+        self, *, q: str, condition: str, status: str, offset: int, limit: int
+    ) -> tuple[Sequence[Summary], int]:
+        """A part of the list, and the length of all of it."""
+
+    async def every(self) -> Sequence[Summary]:
+        """The whole list."""
+
+    async def documents(self, digests: Iterable[str]) -> Mapping[str, str]:
+        """Documents by digest."""
+
+    async def hide(self, trial_id: str) -> bool:
+        """Whether there was one to take away."""
+
+    async def revision(self) -> int:
+        """A number that is another one after every change."""
+
+
+class OpenStore(Protocol):
+    """Begins a transaction: committed on the way out, undone where an error passes."""
+
+    def __call__(self) -> AbstractAsyncContextManager[Store]: ...
+
+
+class Reader(Protocol):
+    """Who reads registrations, off the event loop."""
+
+    async def read_trial(self, form: Form, body: str) -> ReadTrial:
+        """Read a registration."""
+
+    async def read_text(self, text: str) -> bytes:
+        """Read criteria only."""
+
+
+class TrialNotFound(EligoError):
+    """No such trial, or no such version of it (`version` is None where none was asked for)."""
+
+    def __init__(self, trial_id: str, version: int | None = None) -> None:
+        which = "" if version is None else f", version {version}"
+        super().__init__(f"No trial is stored under {trial_id!r}{which}. GET /v1/trials lists them.")
+        self.trial_id = trial_id
+        self.version = version
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of the list. `number` counts from 1."""
+
+    trials: Sequence[Summary]
+    number: int
+    total: int
+
+    @property
+    def has_next(self) -> bool:
+        """Whether another page follows."""
+        return self.number * PAGE_SIZE < self.total
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A trial that was sent: the contract's `Trial` as JSON, and whether this made something new."""
+
+    id: str
+    trial: bytes
+    is_new: bool
+
+
+class Trials:
+    """What can be done with trials. Each call is one transaction, and none is open while a text is read."""
+
+    def __init__(self, open_store: OpenStore, reader: Reader) -> None:
+        self._open_store = open_store
+        self._reader = reader
+
+    async def register(self, form: Form, body: str) -> Registered:
+        """Read a registration and store it. UnusableTrial where it cannot be read; nothing is stored then."""
+        read = await self._reader.read_trial(form, body)
+        async with self._open_store() as store:
+            version, is_new = await store.add(
+                read.id,
+                digest=read.digest,
+                title=read.title,
+                status=read.status,
+                phase=read.phase,
+                conditions=read.conditions,
+                media_type=form.value,
+                source=read.source,
+                document=read.document,
+            )
+        return Registered(read.id, trial_json(version, read.document), is_new)
+
+    async def get(self, trial_id: str, version: int | None = None) -> bytes:
+        """The contract's `Trial` as JSON. TrialNotFound."""
+        async with self._open_store() as store:
+            found = await find_version(store, trial_id, version)
+        return trial_json(found.summary.version, found.document)
+
+    async def list(self, *, q: str, condition: str, status: str, page: int) -> Page:
+        """Trials whose id, title or conditions have `q` in them, and so on, by id."""
+        async with self._open_store() as store:
+            trials, total = await store.page(
+                q=q, condition=condition, status=status.lower(), offset=(page - 1) * PAGE_SIZE, limit=PAGE_SIZE
+            )
+        return Page(trials, page, total)
+
+    async def remove(self, trial_id: str) -> None:
+        """Take a trial away; its versions stay readable by number. TrialNotFound."""
+        async with self._open_store() as store:
+            if not TRIAL_ID.fullmatch(trial_id) or not await store.hide(trial_id):
+                raise TrialNotFound(trial_id)
+
+
+async def find_version(store: Store, trial_id: str, version: int | None) -> Version:
+    """A stored version. TrialNotFound where there is none."""
+    found = await store.find(trial_id, version) if TRIAL_ID.fullmatch(trial_id) else None
+    if found is None:
+        raise TrialNotFound(trial_id, version)
+    return found
+
+
+def trial_json(version: int, document: str) -> bytes:
+    """The contract's `Trial`: the stored document with its version, as JSON."""
+    trial = orjson.loads(document)
+    return orjson.dumps({"id": trial.pop("id"), "version": version, **trial})

@@ -1,0 +1,214 @@
+"""Worker processes: where text is read and records are judged, so that no big one stalls the event loop.
+
+Each worker is a process that does one job at a time. It keeps the trials it has compiled, and this side knows which, so
+that a trial crosses once. Nothing of a patient stays in a worker after its job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
+
+from app.errors import EligoError
+from app.services import jobs
+from app.services.jobs import Done, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
+
+    from app.services.core import Desk, Form, ReadTrial, TrialKey
+    from app.services.options import Options
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_log = logging.getLogger("eligo.workers")
+
+MAX_KEPT = 20_000
+"""Trials that a worker keeps compiled; beyond it, it forgets all of them and starts anew."""
+TAUGHT_AT_ONCE = 100
+"""Trials that cross at a time: what is on its way stays small."""
+_GOODBYE_S = 5.0
+
+
+class WorkerLost(EligoError):
+    """A worker ended in the middle of a job: killed, or out of memory. Another one takes its place."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The process at work on this request ended before it was done. Try again, or send less at once."
+        )
+
+
+class TookTooLong(EligoError):
+    """A job was stopped at the time limit; `limit_s` is the limit in seconds."""
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"This took longer than {limit_s:g} seconds and was stopped. Send less at once.")
+        self.limit_s = limit_s
+
+
+class WorkFailed(Exception):
+    """A bug, told without its message: a patient's record may stand in it. `where` are the lines of code it passed."""
+
+    def __init__(self, kind: str, where: str) -> None:
+        super().__init__(f"{kind} at {where}")
+
+
+class Workers:
+    """As many processes as `count`. `start` before the first job, `close` after the last."""
+
+    def __init__(self, count: int, limit_s: float) -> None:
+        self._workers = [_Worker(limit_s) for _ in range(count)]
+
+    async def start(self) -> None:
+        """Start the processes, and let each read the catalogue."""
+        await asyncio.gather(*(worker.run(jobs.warm) for worker in self._workers))
+
+    def close(self) -> None:
+        """End the processes."""
+        for worker in self._workers:
+            worker.close()
+
+    async def read_trial(self, form: Form, body: str) -> ReadTrial:
+        """Read a registration. UnusableTrial where it is none."""
+        return await self._idlest().run(jobs.read_trial, form, body)
+
+    async def read_text(self, text: str) -> bytes:
+        """Read criteria without storing them."""
+        return await self._idlest().run(jobs.read_text, text)
+
+    async def judge_inline(self, body: bytes, options: Options) -> bytes:
+        """Judge a record by a trial that came along with it."""
+        return await self._idlest().run(jobs.judge_inline, body, options)
+
+    async def judge(self, trial: TrialKey, bundle: bytes, options: Options, fetch: Fetch) -> bytes:
+        """A report on one trial; `fetch` brings documents, by digest, that the worker has not seen yet."""
+        return await self._idlest().run_on((trial,), fetch, jobs.judge, trial, bundle, options)
+
+    async def judge_all(
+        self, trials: Sequence[TrialKey], bundle: bytes, options: Options, limit: int | None, fetch: Fetch
+    ) -> bytes:
+        """Summaries of all these trials, best candidates first."""
+        return await self._idlest().run_on(trials, fetch, jobs.judge_all, trials, bundle, options, limit)
+
+    def _idlest(self) -> _Worker:
+        return min(self._workers, key=lambda worker: worker.waiting)
+
+
+class _Worker:
+    """One process, and what it knows. Its turn is a lock: jobs stand in line here, not in a pipe."""
+
+    def __init__(self, limit_s: float) -> None:
+        self.waiting = 0
+        self._limit_s = limit_s
+        self._turn = asyncio.Lock()
+        self._known: set[TrialKey] = set()
+        self._process: SpawnProcess | None = None
+        self._pipe: Connection | None = None
+        self._thread = ThreadPoolExecutor(1, "eligo-worker")
+
+    async def run(self, job: Callable[Concatenate[Desk, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do one job. Raises what it refuses; WorkerLost, TookTooLong, WorkFailed."""
+        self.waiting += 1
+        try:
+            async with self._turn:
+                return await self._do(job, *args, **kwargs)
+        finally:
+            self.waiting -= 1
+
+    async def run_on(
+        self,
+        trials: Sequence[TrialKey],
+        fetch: Fetch,
+        job: Callable[Concatenate[Desk, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Do one job that needs these trials, in one turn with teaching them."""
+        self.waiting += 1
+        try:
+            async with self._turn:
+                await self._teach(trials, fetch)
+                return await self._do(job, *args, **kwargs)
+        finally:
+            self.waiting -= 1
+
+    def close(self) -> None:
+        """End the process: it leaves when its pipe closes."""
+        if self._pipe is not None:
+            self._pipe.close()
+        if self._process is not None:
+            self._process.join(_GOODBYE_S)
+            self._process.kill()
+            self._process.join()
+        self._thread.shutdown()
+
+    async def _teach(self, trials: Sequence[TrialKey], fetch: Fetch) -> None:
+        if self._process is None or not self._process.is_alive():
+            self._known.clear()
+        if len(self._known.union(trials)) > max(MAX_KEPT, len(trials)):
+            self._known.clear()
+            await self._do(jobs.forget)
+        new = [each for each in trials if each not in self._known]
+        for start in range(0, len(new), TAUGHT_AT_ONCE):
+            some = new[start : start + TAUGHT_AT_ONCE]
+            documents = await fetch([each.digest for each in some])
+            await self._do(jobs.learn, {each: documents[each.digest] for each in some})
+            self._known.update(some)
+
+    async def _do(self, job: Callable[Concatenate[Desk, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        loop = asyncio.get_running_loop()
+        exchange = loop.run_in_executor(self._thread, self._exchange, job, args, kwargs)
+        try:
+            # Shielded: who goes away leaves the job running, and the next one in line waits for it in the thread.
+            answer = await asyncio.wait_for(asyncio.shield(exchange), self._limit_s)
+        except TimeoutError:
+            self._kill()
+            await asyncio.wait([exchange])
+            exchange.exception()
+            raise TookTooLong(self._limit_s) from None
+        match answer:
+            case Done(value):
+                return cast("T", value)
+            case Refused():
+                raise answer.error()
+            case _:
+                raise WorkFailed(answer.kind, answer.where)
+
+    def _exchange(self, job: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]) -> jobs.Answer:
+        pipe = self._connected()
+        try:
+            pipe.send((job, args, kwargs))
+            return cast("jobs.Answer", pipe.recv())
+        except (EOFError, OSError):
+            _log.warning("a worker process was lost and will be replaced")
+            self._kill()
+            raise WorkerLost from None
+
+    def _connected(self) -> Connection:
+        if self._pipe is None or self._process is None or not self._process.is_alive():
+            self._known.clear()
+            context = multiprocessing.get_context("spawn")
+            self._pipe, theirs = context.Pipe()
+            self._process = context.Process(target=jobs.work, args=(theirs,), name="eligo-worker", daemon=True)
+            self._process.start()
+            theirs.close()
+        return self._pipe
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+        if self._pipe is not None:
+            self._pipe.close()
+        self._process = self._pipe = None
+        self._known.clear()
+
+
+if TYPE_CHECKING:
+    Fetch = Callable[[Sequence[str]], Awaitable[Mapping[str, str]]]
