@@ -91,8 +91,8 @@ def _observation(record: Json) -> Json:
         "status": record.get("status", "final"),
         "code": _coded(record["observation"]),
     }
-    if "on" in record:
-        made["effectiveDateTime"] = record["on"]
+    if "day" in record:
+        made["effectiveDateTime"] = record["day"]
     if "value" in record:
         made["valueQuantity"] = _quantity(str(record["value"]))
     if "unit" in record:
@@ -148,7 +148,7 @@ def _administration(record: Json) -> Json:
         "resourceType": "MedicationAdministration",
         "status": record.get("status", "completed"),
         "medicationCodeableConcept": _coded(record["administration"]),
-        "effectiveDateTime": record["on"],
+        "effectiveDateTime": record["day"],
     }
     if "dose" in record:
         made["dosage"] = {"dose": _quantity(record["dose"])}
@@ -161,7 +161,7 @@ def _procedure(record: Json) -> Json:
         "status": record.get("status", "completed"),
         "code": _coded(record["procedure"]),
     }
-    return made | ({"performedDateTime": record["on"]} if "on" in record else {})
+    return made | ({"performedDateTime": record["day"]} if "day" in record else {})
 
 
 def _immunization(record: Json) -> Json:
@@ -169,7 +169,7 @@ def _immunization(record: Json) -> Json:
         "resourceType": "Immunization",
         "status": record.get("status", "completed"),
         "vaccineCode": _coded(record["immunization"]),
-        "occurrenceDateTime": record["on"],
+        "occurrenceDateTime": record["day"],
     }
 
 

@@ -42,7 +42,7 @@ _PERSON = re.compile(
     r"(?:subjects|patients|participants)? ?who, in the (?:judg|opinion))",
     re.IGNORECASE,
 )
-_CONSENT = re.compile(r"(?<!from )\b(?:sign\w*|giv\w+|provid\w+|obtain\w*)\b.{0,40}\bconsent", re.IGNORECASE)
+_CONSENT = re.compile(r"(?<!from )\b(?:sign\w*|giv\w+|provid\w+|obtain\w*)\b.{0,40}\bconsent|\bconsent\b.{0,30}\b(?:signed|given|obtained|provided)", re.IGNORECASE)
 _MORE_THAN_CONSENT = re.compile(r"\band (?:follow|compl|adhere|complete)", re.IGNORECASE)
 _NOTE = re.compile(r"^\W*(?:note|n\.b\.|remark)\s*[:,]\s*", re.IGNORECASE)
 _SPLITS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -355,9 +355,8 @@ class Clauses:
                 if left is None:
                     continue
                 right = self._clause(start + match.end(), end)
-                if relation == "list":
-                    if isinstance(right, NotUnderstood):
-                        continue
+                if relation == "list" and isinstance(right, NotUnderstood):
+                    continue
                 joined = (self._turn(left), right)
                 either = relation == "or" or (relation == "list" and self.excludes)
                 return AnyOf(joined, quote) if either else AllOf(joined, quote)

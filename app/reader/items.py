@@ -23,7 +23,8 @@ _PREAMBLE = re.compile(
 )
 _CATCH_ALL = re.compile(
     r"^(?:any (?:other|uncertain)|other (?:conditions|reasons|circumstances|situations|factors)|"
-    r"in the (?:investigator|opinion)|according to the judg|investigators? (?:consider|believe)|researchers? (?:consider|believe))",
+    r"in the (?:investigator|opinion)|according to the judg|"
+    r"investigators? (?:consider|believe)|researchers? (?:consider|believe))",
     re.IGNORECASE,
 )
 

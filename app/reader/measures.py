@@ -121,6 +121,8 @@ def _normal(tokens: Sequence[Token], i: int, factor: Decimal) -> tuple[NormalLim
 def age_bounds(tokens: Sequence[Token], i: int) -> tuple[tuple[AgeBound, ...], int] | None:
     """Reads "18-75 years", "≤ 18 years", "18 years or older", "at least 18" after an age word."""
     i = skip_fillers(tokens, i)
+    if i < len(tokens) and tokens[i].stem in {"from", "between"}:
+        i += 1
     if (
         i + 2 < len(tokens)
         and tokens[i].number is not None

@@ -25,6 +25,7 @@ from app.reader.scan_exceptions import ScanExceptions
 from app.reader.scan_state import UnreadError
 from app.reader.tokens import NameKind, Token, names_of
 
+_LISTED = "of the kind listed"
 _SEVERITY = frozenset({"severe", "serious", "significant", "clinically significant", "major"})
 
 
@@ -115,9 +116,6 @@ class ScanBrackets(ScanExceptions):
                 return
         members = self._member_list(body, last)
         if members is not None:
-            if not last.degrees and any(member.degrees or member.defined_by for member in members):
-                # Members that carry thresholds would be pointless if every member of the class counted.
-                last.degrees = ["of the kind listed"]
             last.alternatives.extend(members if self.excludes or self.negative else [])
             last.end = max(last.end, inner[-1].end)
         elif strict and (self.excludes or self.negative):
@@ -132,16 +130,21 @@ class ScanBrackets(ScanExceptions):
             inner.scan()
         except UnreadError:
             return None
+        if not last.degrees and any(each.degrees or each.defined_by for each in inner.drafts):
+            # Members that carry thresholds would be pointless if every member of the class counted.
+            last.degrees = [_LISTED]
+        first = self.drafts[0]
+        degrees = last.degrees or (first.degrees if first.kind is last.kind else [])
         members: list[Draft] = []
         closure = self.context.catalogue.index.closure.get(last.id, frozenset())
         for draft in inner.drafts:
             covered = draft.kind is last.kind and draft.id in closure
-            if covered and not (last.degrees and set(last.degrees) <= _SEVERITY):
+            if covered and not (degrees and set(degrees) <= _SEVERITY | {_LISTED}):
                 continue
             if self.after_tail and draft.kind is not last.kind:
                 continue
-            if draft.kind is last.kind and not draft.degrees and not set(last.degrees) <= _SEVERITY:
-                draft.degrees, draft.restricts = list(last.degrees), list(last.restricts)
+            if draft.kind is last.kind and not draft.degrees and not set(degrees) <= _SEVERITY | {_LISTED}:
+                draft.degrees, draft.restricts = list(degrees), list(last.restricts)
             members.append(draft)
         return members
 

@@ -69,6 +69,10 @@ class ScanFacts(ScanMeasures):
         self._fact(token, kind, named[kind])
         return True
 
+    def _ellipsis(self) -> bool:
+        """Reads "cardiovascular and cerebrovascular disease", "inhaled or topical steroids"."""
+        return self._complete_name(self.i) and self._named()
+
     def _preference(self) -> tuple[NameKind, ...]:
         if self.allergy:
             return (NameKind.ALLERGEN,)
@@ -100,6 +104,10 @@ class ScanFacts(ScanMeasures):
             draft.confirm, self.confirm = self.confirm, None
         if pre.graded:
             self._grade(draft, pre.graded)
+        if self.shares:
+            self.shares, self.inherited = False, list(draft.degrees)
+        else:
+            draft.degrees, self.inherited = draft.degrees or self.inherited, []
         self.drafts.append(draft)
         self.i += 1
         if pre.outcome is not None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from app.criteria.nodes import Criterion, NotUnderstood, Outcome, Quote, Route, When
 from app.reader.drafts import Draft, make, question
-from app.reader.tokens import Token, tokenise
+from app.reader.tokens import Tok, Token, tokenise
 
 if TYPE_CHECKING:
     from app.criteria.time import Duration
@@ -80,6 +80,8 @@ class ScanState:
         self.shared_from = 0
         self.last_group = 0
         self.after_tail = False
+        self.shares = False
+        self.inherited: list[str] = []
         self.unrecovered: Token | None = None
         self.confirm: str | None = None
         self.applies: Criterion | None = None
@@ -122,6 +124,21 @@ class ScanState:
 
     def _made(self, draft: Draft) -> Criterion:
         return make(draft, self.text, self.context.catalogue, self.context.study_disease)
+
+    def _complete_name(self, at: int) -> bool:
+        """Give the word at `at` the head of the name that it is joined to, where the two make a name."""
+        if at + 2 >= len(self.tokens):
+            return False
+        token, joiner, head = self.tokens[at : at + 3]
+        if token.names or token.kind is not Tok.WORD or joiner.stem not in {"and", "or", "/", ","}:
+            return False
+        for cut in range(1, len(head.words)):
+            key = (token.stem, *head.words[cut:])
+            if names := self.context.phrases.names.get(key):
+                self.shares = True
+                self.tokens[at] = replace(token, kind=Tok.NAME, stem=" ".join(key), names=names, words=key)
+                return True
+        return False
 
     def _restrict(self, node: Criterion, end: int) -> None:
         """Reads "and" a narrowing condition to every draft since the barrier that has none of its own yet."""

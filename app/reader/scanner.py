@@ -53,6 +53,7 @@ class Scanner(ScanWords):
             self._named,
             self._cause,
             self._including,
+            self._ellipsis,
             self._mods,
             self._joiner,
             self._tail,

@@ -114,6 +114,18 @@ _NUMBER_WORDS = {
     "ten": 10,
     "twelve": 12,
 }
+_MODIFIERS = (
+    "degree",
+    "ever",
+    "ever-or-current",
+    "other",
+    "suspected",
+    "current",
+    "treat-ever",
+    "treat-current",
+    "neg",
+)
+_OUTCOMES = frozenset({"positive", "negative"})
 _ROMANS = {"i", "ii", "iii", "iv", "v"}
 _UNIT = re.compile(
     r"\s*(?P<unit>(?:%|°C|℃|[A-Za-zµ\[{/])(?:[A-Za-zµ0-9\[\]{}_*^.%']*)(?:\s*/\s*(?:1\.73\s*)?[A-Za-zµ0-9\[\]{}_²³^]+){0,3})"
@@ -192,21 +204,25 @@ class Phrases:
         self.names: dict[tuple[str, ...], tuple[Name, ...]] = {}
         self.cues: dict[tuple[str, ...], tuple[str, ...]] = {}
         self.longest: dict[str, int] = {}
+        modifiers = {stems(each) for kind in _MODIFIERS for each in catalogue.lexicon.phrases.get(kind, ())}
         for concept in catalogue.concepts.values():
-            for name in (concept.name, *concept.names):
-                self._name(name, Name(NameKind(concept.kind.value), concept.id))
+            own = {stems(name) for name in (concept.name, *concept.names)}
+            for key in sorted(own):
+                # "active infection" is "infection" with a modifier that must be seen: not taken whole.
+                taken_apart = any(key[:cut] in modifiers and key[cut:] in own for cut in range(1, len(key)))
+                if not taken_apart and not (key[-1] in _OUTCOMES and key[:-1] in own):
+                    self._name(key, Name(NameKind(concept.kind.value), concept.id))
         for analyte in catalogue.analytes.values():
             for name in (analyte.name, *analyte.names):
-                self._name(name, Name(NameKind.ANALYTE, analyte.id))
+                self._name(stems(name), Name(NameKind.ANALYTE, analyte.id))
         for scale in catalogue.scales.values():
             for name in (scale.name, *scale.names):
-                self._name(name, Name(NameKind.SCALE, scale.id))
+                self._name(stems(name), Name(NameKind.SCALE, scale.id))
         for category, phrases in catalogue.lexicon.phrases.items():
             for phrase in phrases:
                 self._cue(phrase, category)
 
-    def _name(self, phrase: str, name: Name) -> None:
-        key = stems(phrase)
+    def _name(self, key: tuple[str, ...], name: Name) -> None:
         if key and name not in self.names.get(key, ()):
             self.names[key] = (*self.names.get(key, ()), name)
             self.longest[key[0]] = max(self.longest.get(key[0], 0), len(key))

@@ -19,7 +19,9 @@ SHARED = Path(os.environ.get("ELIGO_SHARED", Path(__file__).parents[3] / "shared
 
 def _cases() -> list[Any]:
     files = sorted((SHARED / "cases").glob("*.json"))
-    found = [(data["source"], case) for file in files for data in [json.loads(file.read_text())] for case in data["cases"]]
+    found = [
+        (data["source"], case) for file in files for data in [json.loads(file.read_text())] for case in data["cases"]
+    ]
     if found:
         return [pytest.param(source, case, id=case["id"]) for source, case in found]
     return [pytest.param("", {}, marks=pytest.mark.skip(reason=f"no sample cases under {SHARED}"))]
@@ -36,7 +38,7 @@ def test_a_sample_patient_gets_an_accepted_verdict(source: str, case: dict[str, 
         body,
         as_of=date.fromisoformat(case["asOf"]),
         complete=frozenset(case.get("complete") or []),
-        trial_ids=frozenset({registration.id or ""}),
+        trial_id=registration.id or "TRIAL",
     )
 
     words = " ".join(case["find"].split())

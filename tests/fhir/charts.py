@@ -51,7 +51,10 @@ def make_catalogue() -> Catalogue:
             "lung-cancer",
             Kind.CONDITION,
             ("lung cancer",),
-            (_snomed("254637007", "Non-small cell lung cancer"), Code(System.ICD10CM, "C34", "Malignant neoplasm of lung")),
+            (
+                _snomed("254637007", "Non-small cell lung cancer"),
+                Code(System.ICD10CM, "C34", "Malignant neoplasm of lung"),
+            ),
             malignancy=True,
         ),
         _concept(
@@ -77,9 +80,7 @@ def make_catalogue() -> Catalogue:
             (_snomed("44054006", "Diabetes mellitus type 2"), Code(System.ICD10CM, "E11", "Type 2 diabetes mellitus")),
             broader=(_snomed("73211009", "Diabetes mellitus"),),
         ),
-        _concept(
-            "tumour-of-lung", Kind.CONDITION, ("lung tumour",), (_snomed("126713003", "Neoplasm of lung"),)
-        ),
+        _concept("tumour-of-lung", Kind.CONDITION, ("lung tumour",), (_snomed("126713003", "Neoplasm of lung"),)),
         _concept(
             "transfusion",
             Kind.TREATMENT,

@@ -203,7 +203,11 @@ def test_an_active_order_runs_on_whatever_its_supply():
             "2026-03-01",
         ),
         (
-            {"dosageInstruction": [{"timing": {"repeat": {"boundsPeriod": {"start": "2026-01-01", "end": "2026-01-10"}}}}]},
+            {
+                "dosageInstruction": [
+                    {"timing": {"repeat": {"boundsPeriod": {"start": "2026-01-01", "end": "2026-01-10"}}}}
+                ]
+            },
             "2026-01-10",
         ),
         ({"dosageInstruction": [{"timing": {"repeat": {"boundsDuration": {"value": 2, "code": "wk"}}}}]}, "2026-01-14"),
@@ -290,9 +294,7 @@ def test_an_administration_has_its_day_in_r4_and_r5():
 
 def test_a_dispense_lasts_as_long_as_its_supply():
     fact = the_drug(
-        prednisone(
-            "MedicationDispense", "d", status="completed", whenHandedOver="2026-01-01", daysSupply={"value": 30}
-        )
+        prednisone("MedicationDispense", "d", status="completed", whenHandedOver="2026-01-01", daysSupply={"value": 30})
     )
 
     assert days(fact) == ("2026-01-01", "2026-01-30", False)
@@ -355,7 +357,7 @@ def test_how_often_a_day(timing, per_day):
 
     assert dosing.per_day == (None if per_day is None else Decimal(per_day))
     assert dosing.amount is not None
-    assert (dosing.amount.value, dosing.amount.unit) == (5, "mg")
+    assert (dosing.amount.value, dosing.amount.unit) == (Decimal(5), "mg")
 
 
 def test_a_dose_range_and_a_frequency_range_give_the_most_in_a_day():
@@ -372,7 +374,7 @@ def test_a_dose_range_and_a_frequency_range_give_the_most_in_a_day():
     assert dosing.amount is not None
     assert dosing.amount_high is not None
     assert dosing.max_per_day is not None
-    assert (dosing.amount.value, dosing.amount_high.value, dosing.max_per_day.value) == (5, 30, 30)
+    assert (dosing.amount.value, dosing.amount_high.value, dosing.max_per_day.value) == tuple(map(Decimal, (5, 30, 30)))
 
 
 def test_a_taper_keeps_its_steps():

@@ -47,10 +47,15 @@ def test_spans_point_into_the_source_and_no_word_is_lost(shared: Path, name: str
     registration = _read(shared, name)
     spans = [criterion.span for criterion in registration.criteria if criterion.span != (0, 0)]
 
-    assert all(registration.text[slice(*each.span)] == each.text for each in registration.criteria if each.span != (0, 0))
+    assert all(
+        registration.text[slice(*each.span)] == each.text for each in registration.criteria if each.span != (0, 0)
+    )
     assert spans == sorted(spans)
     between = [registration.text[left[1] : right[0]] for left, right in zip(spans, spans[1:], strict=False)]
-    heading = re.compile(r"(?:exclusion criteria|participants who meet any of the following criteria are not eligible for the study)\W*", re.I)
+    heading = re.compile(
+        r"(?:exclusion criteria|participants who meet any of the following criteria are not eligible for the study)\W*",
+        re.I,
+    )
     assert all(not re.search(r"[A-Za-z]{2}", heading.sub("", text)) for text in between)
 
 
@@ -68,7 +73,9 @@ def test_the_page_without_headings_lists_exclusions(shared: Path) -> None:
 
 
 def test_a_requirement_among_the_exclusions_turns_and_says_so(shared: Path) -> None:
-    criterion = next(each for each in _read(shared, "NCT06991478").criteria if "completed for at least 4 weeks" in each.text)
+    criterion = next(
+        each for each in _read(shared, "NCT06991478").criteria if "completed for at least 4 weeks" in each.text
+    )
 
     assert isinstance(criterion.expression, Not)
     assert sum(isinstance(leaf, Elapsed) for leaf in _nodes(criterion.expression)) == 5
@@ -78,7 +85,13 @@ def test_a_requirement_among_the_exclusions_turns_and_says_so(shared: Path) -> N
 def test_lost_bullets_are_items_of_their_own(shared: Path) -> None:
     texts = [" ".join(criterion.text.split()) for criterion in _read(shared, "NCT07561437").criteria]
 
-    for start in ("Not fully recovered", "Participated in another", "Received cellular", "Meeting any of", "Any uncertain"):
+    for start in (
+        "Not fully recovered",
+        "Participated in another",
+        "Received cellular",
+        "Meeting any of",
+        "Any uncertain",
+    ):
         assert sum(text.startswith(start) for text in texts) == 1
 
 
@@ -89,7 +102,10 @@ def test_a_line_that_binds_nobody_is_a_note(shared: Path) -> None:
 
 
 def test_other_malignancies_leave_out_the_disease_under_study(shared: Path) -> None:
-    for name, disease in (("cord-blood-nk-soft-tissue-sarcoma", "soft-tissue-sarcoma"), ("NCT07561437", "solid-tumour")):
+    for name, disease in (
+        ("cord-blood-nk-soft-tissue-sarcoma", "soft-tissue-sarcoma"),
+        ("NCT07561437", "solid-tumour"),
+    ):
         others = [
             leaf
             for criterion in _read(shared, name).criteria
