@@ -1,7 +1,7 @@
 """Bytes of a Bundle become its entries: in one strict pass, or, where anything in it is malformed, entry by entry.
 
-The second way finds out which resource is at fault and keeps what can be read of it, so that a broken diagnosis is not taken
-for none.
+The second way finds out which resource is at fault and keeps what can be read of it, so that a broken diagnosis is
+not taken for none.
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ class Search:
 
 @dataclass(slots=True)
 class Opened:
-    """What a Bundle holds; some entries have no resource. `broken` are the ids (Python's) of resources that were only read in part."""
+    """What a Bundle holds; some entries have no resource. `broken` are the ids (Python's) of resources that were only
+    read in part.
+    """
 
     entries: list[Entry] = field(default_factory=list)
     broken: set[int] = field(default_factory=set)

@@ -1,14 +1,16 @@
-"""The front door: bytes of a Bundle become a `PatientChart`, one patient's record that answers the evaluator's questions.
+"""The front door: bytes of a Bundle become a `PatientChart`, one patient's record that answers the evaluator's
+questions.
 
-Everything that was sent is looked at once, to see whom it is about and whether it counts; facts are made only of what is
-asked for, and checked then. What was wrong is in `warnings`. A resource that is about the patient but cannot be read, or
-that is changed by a modifier nobody here knows, decides nothing, and keeps its absence from being concluded.
+Everything that was sent is looked at once, to see whom it is about and whether it counts; facts are made only of what
+is asked for, and checked then. What was wrong is in `warnings`. A resource that is about the patient but cannot be
+read, or that is changed by a modifier nobody here knows, decides nothing, and keeps its absence from being concluded.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property, partial
+from itertools import pairwise
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, cast
 
@@ -83,8 +85,9 @@ def read_chart(
 ) -> PatientChart:
     """The chart of one patient of a FHIR Bundle (R4, R4B or R5).
 
-    `patient` is an id, a reference or a fullUrl, needed where the Bundle has several Patients; `complete` are resource types
-    of which the sender says that all are there; `absence` is "open" (nothing is ever concluded from absence) or "closed"
+    `patient` is an id, a reference or a fullUrl, needed where the Bundle has several Patients; `complete` are
+    resource types of which the sender says that all are there; `absence` is "open" (nothing is ever concluded from
+    absence) or "closed"
     (always). Raises NotJson, NotABundle, TooDeep, NoPatient, SeveralPatients or UnknownPatient; all else is a warning.
     """
     opened = open_bundle(body)
@@ -447,5 +450,7 @@ class PatientChart:
                     hits.append((record.reference, Hit(fact, Match.VAGUE if doubted else match, coding)))
             if len(hits) > 1:
                 hits.sort(key=itemgetter(0))
+                if any(one == next_ for (one, _), (next_, _) in pairwise(hits)):  # what was sent twice and differs
+                    hits.sort(key=repr)
             found = index.answers[concept] = tuple(hit for _, hit in hits)
         return found

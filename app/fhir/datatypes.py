@@ -1,7 +1,8 @@
 """FHIR data types, as far as Eligo reads them: typed structs; elements that are not named here are skipped unread.
 
-R4, R4B and R5 stand in one struct, because what they name differently never collides. Strictly typed: a wrong JSON type is
-an error of the resource. Numbers stay raw bytes until they are asked for, so that 1.50 is never anything but 1.50.
+R4, R4B and R5 stand in one struct, because what they name differently never collides. Strictly typed: a wrong JSON
+type is an error of the resource. Numbers stay raw bytes until they are asked for, so that 1.50 is never anything but
+1.50.
 """
 
 from __future__ import annotations
@@ -128,7 +129,9 @@ class DoseAndRate(Shape):
 
 
 class Dosage(Shape):
-    """Dosage; `dose` is MedicationAdministration.dosage.dose. `as_needed` is R5's boolean, `as_needed_for` its reasons."""
+    """Dosage; `dose` is MedicationAdministration.dosage.dose. `as_needed` is R5's boolean, `as_needed_for` its
+    reasons.
+    """
 
     modifier_extension: list[Extension] | None = None
     text: str | None = None

@@ -49,7 +49,8 @@ class SeveralPatients(UnreadableRecord):
 
     def __init__(self, ids: tuple[str, ...]) -> None:
         super().__init__(
-            f"The Bundle has {len(ids)} patients ({', '.join(ids)}). Say which one is meant with the parameter `patient`."
+            f"The Bundle has {len(ids)} patients ({', '.join(ids)}). "
+            "Say which one is meant with the parameter `patient`."
         )
         self.ids = ids
 
@@ -57,7 +58,7 @@ class SeveralPatients(UnreadableRecord):
 class UnknownPatient(UnreadableRecord):
     """The patient that was asked for is not in the bundle; `id` is what was asked, `ids` are those that are there."""
 
-    def __init__(self, id: str, ids: tuple[str, ...]) -> None:
+    def __init__(self, id: str, ids: tuple[str, ...]) -> None:  # noqa: A002  # FHIR's word
         super().__init__(f"The Bundle has no Patient {id!r}. The parameter `patient` can be one of: {', '.join(ids)}.")
         self.id = id
         self.ids = ids

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 
 class Record(msgspec.Struct, gc=False, eq=False):
-    """A resource about the patient. In `doubt` it decides nothing, and nothing may be concluded from its absence either.
+    """A resource about the patient. In `doubt` it decides nothing, and nothing may be concluded from its absence
+    either.
 
     `terms` and `fact` are what it was read as, once somebody asked.
     """
@@ -118,7 +119,7 @@ class FamilyIndex:
         yield from ((group, Match.UNPLACED) for group in unplaced if group not in named and group not in vague)
 
     def _by_words(self) -> tuple[list[tuple[Group, frozenset[str]]], list[Group]]:
-        """Of the groups that the catalogue does not know: those that name something, and those that may mean anything."""
+        """Of the groups that are not known: those that name something, and those that may mean anything."""
         if self._words is None:
             naming, unplaced = [], []
             for group in self._unknown:

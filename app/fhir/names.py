@@ -1,7 +1,7 @@
 """Finds in the words of a record which concepts they name: enough to doubt an absence, never enough to prove anything.
 
-Words are compared without case, punctuation, plural or the differences between British and American spelling. A collision
-that this makes is harmless: it leaves something unknown that might have been ruled out.
+Words are compared without case, punctuation, plural or the differences between British and American spelling. A
+collision that this makes is harmless: it leaves something unknown that might have been ruled out.
 """
 
 from __future__ import annotations
@@ -19,30 +19,20 @@ if TYPE_CHECKING:
 
 _WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"[\u2019']s\b")
-
-# Words around a name that make it something else than the thing itself, as `fold` leaves them.
-_OTHER_THINGS = (
-    "family history",
-    "fh",
-    "screening",
-    "screen for",
-    "waiting list",
-    "risk of",
-    "at risk for",
-    "risk for",
-    "prevention of",
-    "prophylaxis against",
-    "education about",
-    "fear of",
-    "exposure to",
-)
-_VACCINE_WORDS = ("vaccin", "immunis", "immuniz", "inoculat")
-
-# Words before a name that deny it; up to two words may stand between ("no evidence of brain metastasis").
-_DENIALS = frozenset(
-    {"no", "not", "without", "deny", "denied", "absence", "negative", "never", "exclude", "excluded", "non"}
-)
 _REACH = 3
+
+# Words right before a name that make it something else, or deny it. Only right before: "triple negative breast
+# cancer" and
+# "breast cancer with a high risk of recurrence" are breast cancers. As `fold` leaves them.
+_BEFORE = (
+    "family history", "family history of", "fh", "fh of", "screening for", "screening of", "screen for",
+    "waiting list for", "risk of", "risk for", "prevention of", "exposure to", "fear of", "education about",
+    "vaccination for", "vaccination against", "vaccine for", "vaccine against",
+    "no", "no known", "no history of", "no evidence of", "no sign of", "negative for", "absence of", "without", "deny",
+    "denied", "ruled out",
+)  # fmt: skip
+_AFTER = ("screening", "waiting list", "prophylaxis", "excluded", "ruled out")
+_AFTER_A_DISEASE = ("vaccine", "vaccination", "immunization")
 
 
 def fold(text: str) -> str:
@@ -52,17 +42,19 @@ def fold(text: str) -> str:
 
 
 def _fold_word(word: str) -> str:
-    if len(word) > 3:
+    if len(word) > 3:  # shorter words have no plural that matters
         if word.endswith("ies"):
             word = f"{word[:-3]}y"
-        elif word.endswith("ses"):
-            word = f"{word[:-3]}sis"  # metastases, diagnoses
+        elif word.endswith(("sis", "ses")):
+            word = word[:-2]  # metastasis, metastases; diseases
+        elif word.endswith("se"):
+            word = word[:-1]  # disease
         elif word.endswith("s") and not word.endswith(("ss", "us", "is")):
             word = word[:-1]
     word = word.replace("ae", "e").replace("oe", "e")
-    if word.endswith("our") and len(word) > 4:
+    if word.endswith("our") and len(word) > 4:  # tumour, not four
         word = f"{word[:-3]}or"
-    return word.replace("isation", "ization").replace("phor", "for")
+    return word.replace("isation", "ization")
 
 
 @dataclass(slots=True)
@@ -103,14 +95,9 @@ class NameIndex:
                 continue
             for end in range(start + 1, min(start + longest, len(words)) + 1):
                 ids = self.ids.get(" ".join(words[start:end]))
-                if ids and not _denied(words, start):
-                    found |= ids
-        if not found:
-            return found
-        if any(f" {each} " in folded for each in _OTHER_THINGS):
-            return set()
-        if any(each in folded for each in _VACCINE_WORDS):
-            found -= self.conditions
+                if not ids or _is_other(words, start, end):
+                    continue
+                found |= ids - self.conditions if _follows(words, end, _AFTER_A_DISEASE) else ids
         return {each for each in found if not self.speaks_of_another(each, folded)}
 
     def speaks_of_another(self, id_: str, folded: str) -> bool:
@@ -118,8 +105,15 @@ class NameIndex:
         return any(each in folded for each in self.not_named.get(id_, ()))
 
 
-def _denied(words: list[str], start: int) -> bool:
-    return any(each in _DENIALS for each in words[max(0, start - _REACH) : start])
+def _is_other(words: list[str], start: int, end: int) -> bool:
+    """Whether the words right around a name deny it, or make it a screening, a family history and the like."""
+    before = f" {' '.join(words[max(0, start - _REACH) : start])}"
+    return any(before.endswith(f" {each}") for each in _BEFORE) or _follows(words, end, _AFTER)
+
+
+def _follows(words: list[str], end: int, phrases: tuple[str, ...]) -> bool:
+    after = f"{' '.join(words[end : end + _REACH])} "
+    return any(after.startswith(f"{each} ") for each in phrases)
 
 
 def concept_names(catalogue: Catalogue) -> NameIndex:

@@ -101,9 +101,7 @@ def _when(resource: resources.Observation, values: Values) -> tuple[DateSpan | N
     return None, "", ""
 
 
-def _value(
-    part: resources.Observation | resources.Component, path: str, values: Values
-) -> tuple[Value | None, str]:
+def _value(part: resources.Observation | resources.Component, path: str, values: Values) -> tuple[Value | None, str]:
     """The value and its FHIRPath. A value beside a dataAbsentReason, or two values, contradict themselves: BadValue."""
     value: Value | None = None
     name = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.evaluator.facts import ConsentFact, ParticipationFact, PatientFact
-from app.fhir.values import earliest_of, latest_of
+from app.fhir.values import BadValue, earliest_of, latest_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 # research-subject-status (R4) and research-subject-state (R5); "completed" is what senders write besides.
 _ON_STUDY = frozenset({"on-study", "on-study-intervention", "on-study-observation"})
 _WAS_ON_STUDY = frozenset({"off-study", "withdrawn", "completed", "follow-up"})
+_NO_STATE = "none of the states that a subject can be in"
+_NEVER_ON_STUDY = frozenset(
+    {"candidate", "potential-candidate", "screening", "eligible", "ineligible", "not-registered", "pending-on-study"}
+)
 
 # The scope of an R4 Consent; R5 has no scope and takes the same code as a category.
 _SCOPE = "http://terminology.hl7.org/CodeSystem/consentscope"
@@ -54,6 +58,8 @@ def read_participation(
                 (code, values.date(each.start_date, f"{path}.startDate"), values.date(each.end_date, f"{path}.endDate"))
             )
         status, start, end = _latest_state(states, start, end)
+    if status not in _ON_STUDY | _WAS_ON_STUDY | _NEVER_ON_STUDY:
+        raise BadValue("ResearchSubject.status" if not resource.progress else "ResearchSubject.progress", _NO_STATE)
     reference = resource.study
     identifiers = [*(study.identifier or ())] if study else []
     if reference is not None and reference.identifier is not None:
@@ -99,7 +105,9 @@ def _latest_state(
 
 
 def read_consent(resource: resources.Consent, source: Source, values: Values, studies: tuple[str, ...]) -> ConsentFact:
-    """The fact. R4 says in `scope` that it is about research and in `provision.type` whether it permits; R5 in `decision`."""
+    """The fact. R4 says in `scope` that it is about research and in `provision.type` whether it permits; R5 in
+    `decision`.
+    """
     when = values.date(
         resource.date_time or resource.date, "Consent.dateTime" if resource.date_time else "Consent.date"
     )

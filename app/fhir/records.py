@@ -1,4 +1,6 @@
-"""Sorts what a bundle holds: which resources are about the patient, which of them count, and what was wrong with others."""
+"""Sorts what a bundle holds: which resources are about the patient, which of them count, and what was wrong with
+others.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +84,7 @@ class Gathered:
 
     patient: Candidate
     patient_in_doubt: bool
-    alone: bool
+    others: tuple[Candidate, ...]
     opened: Opened
     records: dict[str, list[Record]] = field(default_factory=dict)
     shown: set[str] = field(default_factory=set)
@@ -91,7 +93,7 @@ class Gathered:
     _resolver: Resolver | None = None
 
     def __post_init__(self) -> None:
-        self.subject = Subject(self.patient)
+        self.subject = Subject(self.patient, self.others)
 
     @property
     def resolver(self) -> Resolver:
@@ -108,13 +110,14 @@ class Gathered:
 def gather(opened: Opened, wanted: str | None) -> Gathered:
     """Sort the entries. NoPatient, SeveralPatients or UnknownPatient where it is not clear whom they are about.
 
-    The same resource twice counts once. Two that share an id but not their address are two. Two that share all of it and
-    differ cannot both be right: neither counts.
+    The same resource twice counts once. Two that share an id but not their address are two. Two that share all of it
+    and differ cannot both be right: neither counts.
     """
     warnings: list[Warning_] = []
     candidates, doubted = _patients(opened, warnings)
     chosen = choose(candidates, wanted)
-    gathered = Gathered(chosen, chosen.reference in doubted, len(candidates) == 1, opened, warnings=warnings)
+    others = tuple(each for each in candidates if each is not chosen)
+    gathered = Gathered(chosen, chosen.reference in doubted, others, opened, warnings=warnings)
     first: dict[str, Record] = {}
     shared: set[str] = set()
     lists: dict[str, list[Record]] = {plan.name: [] for plan in _PLANS.values()}
@@ -225,7 +228,9 @@ def _settle(shared: set[str], lists: dict[str, list[Record]], gathered: Gathered
 
 
 def _counts(record: Record, plan: _Plan, gathered: Gathered) -> bool:
-    """The second look: whether the record is the patient's and not in error; in doubt it may be, and a warning says why."""
+    """The second look: whether the record is the patient's and not in error; in doubt it may be, and a warning says
+    why.
+    """
     resource: Any = record.resource
     whom = gathered.subject.of_raw(plan.subject(resource))
     if whom is not About.PATIENT:
@@ -242,7 +247,7 @@ def _counts(record: Record, plan: _Plan, gathered: Gathered) -> bool:
     if whom is About.NOBODY:
         text = f"This {plan.name} does not say whom it is about and does not count."
         gathered.warn("no-subject", text, record.reference)
-        if not gathered.alone:
+        if gathered.others:
             return False
         record.doubt = True
     if not record.doubt:
@@ -269,7 +274,9 @@ def _is_doubtful(resource: Any, plan: _Plan, reference: str, gathered: Gathered)
     if plan.name in _TREATMENTS:
         missing = missing_modifier(resource)
         if missing is not None:
-            text = f"This {plan.name} has no {missing} that FHIR knows, so it does not say what happened and does not count."
+            text = (
+                f"This {plan.name} has no {missing} that FHIR knows: it does not say what happened and does not count."
+            )
             gathered.warn("malformed", text, reference)
             return True
     elif plan.name == "Observation":

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 class Resolver:
-    """Resolves references. Entries without fullUrl, common as they are, are found by type and id (more than FHIR grants)."""
+    """Resolves references. Entries without fullUrl, common as they are, are found by type and id (more than FHIR
+    grants).
+    """
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._by_url: dict[str, Resource | None] = {}

@@ -1,7 +1,8 @@
 """The resources that Eligo reads, each with just the elements that it reads, and the names of all other types.
 
-R4, R4B and R5 share one struct per resource; where the two give one name two shapes, the struct takes both. Whom a record is
-about and what it is coded with stay raw bytes: they repeat from record to record, and each is read only once.
+R4, R4B and R5 share one struct per resource; where the two give one name two shapes, the struct takes both. Whom a
+record is about and what it is coded with stay raw bytes: they repeat from record to record, and each is read only
+once.
 """
 
 from __future__ import annotations
@@ -434,34 +435,40 @@ READ: tuple[type[Resource], ...] = (
 )  # fmt: skip
 """The resources that are read."""
 
-NOT_READ: tuple[str, ...] = tuple(
-    """
-    Account ActivityDefinition ActorDefinition AdministrableProductDefinition AdverseEvent AppointmentResponse
-    ArtifactAssessment AuditEvent Basic Binary BiologicallyDerivedProduct BiologicallyDerivedProductDispense BodyStructure
-    CapabilityStatement CarePlan CareTeam CatalogEntry ChargeItem ChargeItemDefinition Citation Claim ClaimResponse
-    ClinicalImpression ClinicalUseDefinition CodeSystem Communication CommunicationRequest CompartmentDefinition
-    Composition ConceptMap ConditionDefinition Contract Coverage CoverageEligibilityRequest CoverageEligibilityResponse
-    DetectedIssue Device DeviceAssociation DeviceDefinition DeviceDispense DeviceMetric DeviceRequest DeviceUsage
-    DeviceUseStatement DiagnosticReport DocumentManifest DocumentReference EffectEvidenceSynthesis Encounter
-    EncounterHistory Endpoint EnrollmentRequest EnrollmentResponse EpisodeOfCare EventDefinition Evidence EvidenceReport
-    EvidenceVariable ExampleScenario ExplanationOfBenefit FamilyMemberHistory Flag FormularyItem GenomicStudy Goal
-    GraphDefinition Group GuidanceResponse HealthcareService ImagingSelection ImagingStudy ImmunizationEvaluation
-    ImmunizationRecommendation ImplementationGuide Ingredient InsurancePlan InventoryItem InventoryReport Invoice Library
-    Linkage List Location ManufacturedItemDefinition Measure MeasureReport Media MedicationKnowledge MedicinalProduct
-    MedicinalProductAuthorization MedicinalProductContraindication MedicinalProductDefinition MedicinalProductIndication
-    MedicinalProductIngredient MedicinalProductInteraction MedicinalProductManufactured MedicinalProductPackaged
-    MedicinalProductPharmaceutical MedicinalProductUndesirableEffect MessageDefinition MessageHeader MolecularSequence
-    NamingSystem NutritionIntake NutritionOrder NutritionProduct ObservationDefinition OperationDefinition
-    OperationOutcome Organization OrganizationAffiliation PackagedProductDefinition Parameters PaymentNotice
-    PaymentReconciliation Permission Person PlanDefinition Practitioner PractitionerRole Provenance Questionnaire
-    QuestionnaireResponse RegulatedAuthorization RelatedPerson RequestGroup RequestOrchestration Requirements
-    ResearchDefinition ResearchElementDefinition RiskAssessment RiskEvidenceSynthesis Schedule SearchParameter Slot
-    Specimen SpecimenDefinition StructureDefinition StructureMap Subscription SubscriptionStatus SubscriptionTopic
-    Substance SubstanceDefinition SubstanceNucleicAcid SubstancePolymer SubstanceProtein SubstanceReferenceInformation
-    SubstanceSourceMaterial SubstanceSpecification SupplyDelivery SupplyRequest Task TerminologyCapabilities TestPlan
-    TestReport TestScript Transport ValueSet VerificationResult VisionPrescription
-    """.split()
-)
+NOT_READ: tuple[str, ...] = (
+    "Account", "ActivityDefinition", "ActorDefinition", "AdministrableProductDefinition", "AdverseEvent",
+    "AppointmentResponse", "ArtifactAssessment", "AuditEvent", "Basic", "Binary", "BiologicallyDerivedProduct",
+    "BiologicallyDerivedProductDispense", "BodyStructure", "CapabilityStatement", "CarePlan", "CareTeam",
+    "CatalogEntry", "ChargeItem", "ChargeItemDefinition", "Citation", "Claim", "ClaimResponse",
+    "ClinicalImpression", "ClinicalUseDefinition", "CodeSystem", "Communication", "CommunicationRequest",
+    "CompartmentDefinition", "Composition", "ConceptMap", "ConditionDefinition", "Contract", "Coverage",
+    "CoverageEligibilityRequest", "CoverageEligibilityResponse", "DetectedIssue", "Device", "DeviceAssociation",
+    "DeviceDefinition", "DeviceDispense", "DeviceMetric", "DeviceRequest", "DeviceUsage", "DeviceUseStatement",
+    "DiagnosticReport", "DocumentManifest", "DocumentReference", "EffectEvidenceSynthesis", "Encounter",
+    "EncounterHistory", "Endpoint", "EnrollmentRequest", "EnrollmentResponse", "EpisodeOfCare", "EventDefinition",
+    "Evidence", "EvidenceReport", "EvidenceVariable", "ExampleScenario", "ExplanationOfBenefit",
+    "FamilyMemberHistory", "Flag", "FormularyItem", "GenomicStudy", "Goal", "GraphDefinition", "Group",
+    "GuidanceResponse", "HealthcareService", "ImagingSelection", "ImagingStudy", "ImmunizationEvaluation",
+    "ImmunizationRecommendation", "ImplementationGuide", "Ingredient", "InsurancePlan", "InventoryItem",
+    "InventoryReport", "Invoice", "Library", "Linkage", "List", "Location", "ManufacturedItemDefinition",
+    "Measure", "MeasureReport", "Media", "MedicationKnowledge", "MedicinalProduct",
+    "MedicinalProductAuthorization", "MedicinalProductContraindication", "MedicinalProductDefinition",
+    "MedicinalProductIndication", "MedicinalProductIngredient", "MedicinalProductInteraction",
+    "MedicinalProductManufactured", "MedicinalProductPackaged", "MedicinalProductPharmaceutical",
+    "MedicinalProductUndesirableEffect", "MessageDefinition", "MessageHeader", "MolecularSequence",
+    "NamingSystem", "NutritionIntake", "NutritionOrder", "NutritionProduct", "ObservationDefinition",
+    "OperationDefinition", "OperationOutcome", "Organization", "OrganizationAffiliation",
+    "PackagedProductDefinition", "Parameters", "PaymentNotice", "PaymentReconciliation", "Permission", "Person",
+    "PlanDefinition", "Practitioner", "PractitionerRole", "Provenance", "Questionnaire", "QuestionnaireResponse",
+    "RegulatedAuthorization", "RelatedPerson", "RequestGroup", "RequestOrchestration", "Requirements",
+    "ResearchDefinition", "ResearchElementDefinition", "RiskAssessment", "RiskEvidenceSynthesis", "Schedule",
+    "SearchParameter", "Slot", "Specimen", "SpecimenDefinition", "StructureDefinition", "StructureMap",
+    "Subscription", "SubscriptionStatus", "SubscriptionTopic", "Substance", "SubstanceDefinition",
+    "SubstanceNucleicAcid", "SubstancePolymer", "SubstanceProtein", "SubstanceReferenceInformation",
+    "SubstanceSourceMaterial", "SubstanceSpecification", "SupplyDelivery", "SupplyRequest", "Task",
+    "TerminologyCapabilities", "TestPlan", "TestReport", "TestScript", "Transport", "ValueSet",
+    "VerificationResult", "VisionPrescription",
+)  # fmt: skip
 """The other resource types of R4, R4B and R5."""
 
 

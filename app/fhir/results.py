@@ -1,4 +1,4 @@
-"""The observations of a record by what they are coded with: as analyte, as scale, as concept, or by their words alone."""
+"""The observations of a record by what they are: analyte, scale, concept, or known by their words alone."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ _PART = "Observation.component.code"
 class ResultIndex:
     """Which observations bear on a question. `fail` is told of a record whose code cannot be read."""
 
-    def __init__(
-        self, records: Iterable[Record], values: Values, fail: Callable[[Record, BadValue], None]
-    ) -> None:
+    def __init__(self, records: Iterable[Record], values: Values, fail: Callable[[Record, BadValue], None]) -> None:
         self._catalogue = values.vocabulary.catalogue
         self._codes: dict[int, Group] = {}
         self._values: dict[int, Group] = {}

@@ -60,7 +60,8 @@ def choose(candidates: list[Candidate], wanted: str | None) -> Candidate:
         if len(candidates) > 1:
             raise SeveralPatients(ids)
         return candidates[0]
-    found = [each for each in candidates if each.is_called(wanted)]
+    found = [each for each in candidates if plain_reference(wanted) == (each.full_url or each.reference)]
+    found = found or [each for each in candidates if each.is_called(wanted)]
     if len(found) != 1:
         raise UnknownPatient(wanted[:100], ids)
     return found[0]
@@ -71,6 +72,7 @@ class Subject:
     """Tells whether a reference means the patient under evaluation; remembers its answers."""
 
     patient: Candidate
+    others: tuple[Candidate, ...] = ()
     seen: dict[bytes, About] = field(default_factory=dict)
     """Subject elements already looked at, as they stand in the body, and whom they are about."""
 
@@ -104,7 +106,11 @@ class Subject:
         if question and kind == "Patient":  # a conditional reference, as transactions have them
             system, bar, value = query.partition("|")
             return self._has(system, value) if bar else self._has(None, system)
-        return ("/" in text or text.startswith("urn:")) and self.patient.is_called(text)
+        if "/" not in text and not text.startswith("urn:"):
+            return False
+        if plain_reference(text) in {self.patient.full_url, self.patient.reference}:
+            return not any(each.resource.id == self.patient.resource.id for each in self.others) or "://" in text
+        return self.patient.is_called(text) and not any(each.is_called(text) for each in self.others)
 
     def _has(self, system: str | None, value: str) -> bool:
         return any(

@@ -1,8 +1,8 @@
 """What the catalogue knows of a code as records write it, worked out once for all charts.
 
-Records of one hospital repeat the same few thousand codes, so what is known of them is kept, beside the catalogue, for the
-next chart. Only codes are kept, never free text: a concept whose text is more than the display of a coding stays with its
-chart.
+Records of one hospital repeat the same few thousand codes, so what is known of them is kept, beside the catalogue,
+for the next chart. Only codes are kept, never free text: a concept whose text is more than the display of a coding
+stays with its chart.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ class Term:
     _named_results: frozenset[str] | None = None
 
     def is_unplaced(self, family: Family) -> bool:
-        """Whether anything may be meant: no coding of a system that the catalogue has, or a drug that it does not know."""
+        """Whether anything may be meant: no coding of a system that the catalogue has, or a drug that it does not
+        know.
+        """
         return not self.known and (self.is_drug or not self.in_system or family is Family.MEDICATION)
 
     def texts(self) -> tuple[str, ...]:

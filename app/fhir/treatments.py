@@ -1,4 +1,6 @@
-"""Drugs, procedures, vaccinations and planned events become treatment facts: whether it happened, and from when to when."""
+"""Drugs, procedures, vaccinations and planned events become treatment facts: whether it happened, and from when to
+when.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +97,9 @@ def missing_modifier(resource: resources.Resource) -> str | None:
 def read_treatment(
     resource: Treatment, source: Source, values: Values, code: Coded, ingredients: tuple[Coded, ...]
 ) -> TreatmentFact:
-    """The fact; `code` and `ingredients` are what its medication was resolved to. BadValue where an element is no value."""
+    """The fact; `code` and `ingredients` are what its medication was resolved to. BadValue where an element is no
+    value.
+    """
     kind = source.type
     dosages = _dosages(resource)
     path = "dosageInstruction" if hasattr(resource, "dosage_instruction") else "dosage"

@@ -90,7 +90,9 @@ def read_duration(quantity: fhir.Quantity | None, path: str) -> Duration | None:
 
 
 def last_day(start: DateSpan | None, length: Duration | None) -> DateSpan | None:
-    """The last of the days that something of this length takes when it starts then: 30 days from the 1st end on the 30th."""
+    """The last of the days that something of this length takes when it starts then: 30 days from the 1st end on the
+    30th.
+    """
     if start is None or length is None or length.count == 0:
         return None
     try:
@@ -178,7 +180,7 @@ class Values:
         return DateSpan(first, last, f"{start.text if start else '..'}/{end.text if end else '..'}")
 
     def at_age(self, age: fhir.Quantity | None, path: str) -> DateSpan | None:
-        """The days on which the patient was that old: 45 years old is the 45th birthday up to the day before the 46th."""
+        """The days on which the patient was that old: at 45, the 45th birthday up to the day before the 46th."""
         if age is None:
             return None
         return self._between_ages(age, age, path)
@@ -191,9 +193,7 @@ class Values:
 
     def _between_ages(self, low: fhir.Quantity | None, high: fhir.Quantity | None, path: str) -> DateSpan | None:
         first = last = None
-        words = []
-        for each in dict.fromkeys(map(_age_words, (low, high))):
-            words.append(each)
+        words = dict.fromkeys(map(_age_words, (low, high)))
         if self.birth is not None and self.birth.earliest and self.birth.latest:
             young, old = _whole(low, path), _whole(high, path)
             try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.evaluator.facts import Match
+from app.evaluator.facts import Chart, Match
 from app.fhir.chart import read_chart
 from app.fhir.errors import (
     NoPatient,
@@ -240,6 +240,29 @@ def test_two_resources_with_one_id_from_two_servers_are_two():
 
     [hit] = found.conditions("diabetes")
     assert (hit.match, hit.fact.source.reference) == (Match.IS, "https://a.example.org/Condition/c")
+
+
+def test_two_patients_with_one_id_are_told_apart_by_their_addresses():
+    first, second = (f"https://{server}.example.org/Patient/p1" for server in "ab")
+    body = bundle(
+        {"fullUrl": first, "resource": PATIENT},
+        {"fullUrl": second, "resource": {**PATIENT, "gender": "male"}},
+        {**condition("a", DIABETES), "subject": {"reference": first}},
+        {**condition("b", DIABETES), "subject": {"reference": second}},
+        {**condition("c", DIABETES), "subject": {"reference": "Patient/p1"}},
+    )
+    for patient, gender, mine in ((first, "female", "Condition/a"), (second, "male", "Condition/b")):
+        found = read_chart(body, CATALOGUE, patient=patient)
+        assert found.patient.gender == gender
+        assert [hit.fact.source.reference for hit in found.conditions("diabetes")] == [mine]
+    with pytest.raises(UnknownPatient):
+        read_chart(body, CATALOGUE, patient="p1")
+
+
+def test_the_chart_is_what_the_evaluator_asks_for():
+    found: Chart = chart()
+
+    assert found.patient.gender == "female"
 
 
 def test_a_patient_sent_twice_with_different_sexes_has_none():

@@ -67,6 +67,12 @@ def days(fact: TreatmentFact) -> tuple[str | None, str | None, bool]:
         (coded("urn:oid:2.16.840.1.113883.6.96", "44054006"), "diabetes", Match.IS),
         (coded(ICD10CM, "E11.9"), "type-2-diabetes", Match.IS),
         ({"text": "Diabetes mellitus, type 2"}, "diabetes", Match.NAMED),
+        (
+            coded(SNOMED, "126906006", "Receptor negative lung cancer, high risk of recurrence"),
+            "lung-cancer",
+            Match.NAMED,
+        ),
+        (coded(SNOMED, "126906006", "Non-small cell lung cancer"), "lung-cancer", Match.NAMED),
         ({"text": "DIABETES"}, "type-2-diabetes", Match.UNPLACED),
         ({"text": "Broken arm"}, "diabetes", Match.UNPLACED),
         (coded("urn:example:local", "X1", "Cerebral metastases"), "brain-metastasis", Match.NAMED),
@@ -87,6 +93,7 @@ def test_a_code_bears_on_a_concept(code, concept, match):
         coded(SNOMED, "126906006", "Family history of diabetes mellitus"),
         coded(SNOMED, "126906006", "Screening for diabetes"),
         coded(SNOMED, "126906006", "No evidence of diabetes"),
+        coded(SNOMED, "126906006", "Diabetes screening"),
         coded(SNOMED, "126906006", "Diabetes insipidus"),
     ],
 )
@@ -618,6 +625,13 @@ def test_taking_part_in_a_study(more, taking_part, took_part, end):
     assert (str(fact.end.latest) if fact.end else None) == end
     assert fact.study_ids == ("NCT00000000", "rs")
     assert fact.study_title == "A study"
+
+
+@pytest.mark.parametrize("more", [{"status": "active"}, {"status": None}, {"status": "on-study", "period": 3}])
+def test_a_study_record_without_a_state_may_be_any_participation(more):
+    [fact] = chart({"resourceType": "ResearchSubject", "id": "s", "individual": ME, **more}).participations()
+
+    assert (fact.taking_part, fact.took_part, fact.end) == (False, True, None)
 
 
 def test_a_study_record_that_cannot_be_read_may_be_any_participation():

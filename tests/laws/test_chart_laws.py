@@ -1,4 +1,4 @@
-"""What can never happen to a chart: that the order of entries matters, that a body breaks it, that asking changes it."""
+"""What can never happen to a chart: that the order of entries matters, a body breaks it, or asking changes it."""
 
 from __future__ import annotations
 
