@@ -42,7 +42,10 @@ _PERSON = re.compile(
     r"(?:subjects|patients|participants)? ?who, in the (?:judg|opinion))",
     re.IGNORECASE,
 )
-_CONSENT = re.compile(r"(?<!from )\b(?:sign\w*|giv\w+|provid\w+|obtain\w*)\b.{0,40}\bconsent|\bconsent\b.{0,30}\b(?:signed|given|obtained|provided)", re.IGNORECASE)
+_CONSENT = re.compile(
+    r"(?<!from )\b(?:sign\w*|giv\w+|provid\w+|obtain\w*)\b.{0,40}\bconsent|\bconsent\b.{0,30}\b(?:signed|given|obtained|provided)",
+    re.IGNORECASE,
+)
 _MORE_THAN_CONSENT = re.compile(r"\band (?:follow|compl|adhere|complete)", re.IGNORECASE)
 _NOTE = re.compile(r"^\W*(?:note|n\.b\.|remark)\s*[:,]\s*", re.IGNORECASE)
 _SPLITS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -161,7 +164,10 @@ class Clauses:
         """What an allowance names; a replacement for an organ that fails only where that failure is recorded."""
         result: list[Except] = []
         conditions: list[HasCondition] = []
-        for token in tokens:
+        scanner = Scanner(self.context, quote.start, quote.end, excludes=True, tokens=list(tokens))
+        for at in range(len(tokens)):
+            scanner.complete_name(at)
+        for token in scanner.tokens:
             treated = names_of(token, NameKind.TREATMENT, NameKind.VACCINE)
             named = names_of(token, NameKind.CONDITION)
             if treated:
@@ -173,6 +179,9 @@ class Clauses:
         if conditions:
             last = result[-1]
             only: Criterion = conditions[0] if len(conditions) == 1 else AnyOf(tuple(conditions), quote)
+            if self.context.catalogue.concepts[last.concept].high_dose is not None:
+                # More than a physiological dose replaces nothing.
+                only = AllOf((only, Not(HadTreatment(last.concept, CURRENT, degree="high-dose", quote=quote))), quote)
             result[-1] = Except(last.concept, last.state, only, quote)
         return tuple(result)
 

@@ -71,7 +71,7 @@ class ScanFacts(ScanMeasures):
 
     def _ellipsis(self) -> bool:
         """Reads "cardiovascular and cerebrovascular disease", "inhaled or topical steroids"."""
-        return self._complete_name(self.i) and self._named()
+        return self.complete_name(self.i) and self._named()
 
     def _preference(self) -> tuple[NameKind, ...]:
         if self.allergy:

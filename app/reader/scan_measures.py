@@ -68,7 +68,7 @@ class ScanMeasures(ScanTime):
                 return False
             at += 0 if direct else 1
         at = skip_fillers(tokens, at)
-        if at >= len(tokens) or not (tokens[at].names or self._complete_name(at)):
+        if at >= len(tokens) or not (tokens[at].names or self.complete_name(at)):
             return False
         op = compared[0] if compared else None
         value = tokens[value_at]

@@ -125,7 +125,7 @@ class ScanState:
     def _made(self, draft: Draft) -> Criterion:
         return make(draft, self.text, self.context.catalogue, self.context.study_disease)
 
-    def _complete_name(self, at: int) -> bool:
+    def complete_name(self, at: int) -> bool:
         """Give the word at `at` the head of the name that it is joined to, where the two make a name."""
         if at + 2 >= len(self.tokens):
             return False
