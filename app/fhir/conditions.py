@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from app.evaluator.facts import Activity, AllergyFact, Certainty, ConditionFact
+from app.fhir.datatypes import CodeableConcept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from app.evaluator.facts import Source
+    from app.evaluator.facts import Coded, Source
     from app.fhir import datatypes as fhir
     from app.fhir import resources
     from app.fhir.values import Values
@@ -34,13 +37,25 @@ _CERTAINTY = {
     "refuted": Certainty.REFUTED,
 }
 _IN_ERROR = "entered-in-error"
+_IN_ERROR_BYTES = _IN_ERROR.encode()
+_CONCEPT = msgspec.json.Decoder(CodeableConcept)
 _DUE_TO = "http://hl7.org/fhir/StructureDefinition/condition-dueTo"
+
+
+def may_be_in_error(resource: resources.Condition | resources.AllergyIntolerance) -> bool:
+    """Whether verificationStatus has the word at all: cheap enough to be asked of every record."""
+    return _IN_ERROR_BYTES in bytes(resource.verification_status)
 
 
 def is_in_error(resource: resources.Condition | resources.AllergyIntolerance) -> bool:
     """Whether verificationStatus takes it back."""
-    status = resource.verification_status
-    return status is not None and _IN_ERROR in _words(status)
+    if not may_be_in_error(resource):
+        return False
+    try:
+        status = _CONCEPT.decode(resource.verification_status)
+    except (msgspec.ValidationError, UnicodeDecodeError):
+        return False  # then the record is malformed, and does not count either
+    return _IN_ERROR in [each.code for each in status.coding or ()] or status.text == _IN_ERROR
 
 
 def read_condition(resource: resources.Condition, source: Source, values: Values) -> ConditionFact:
@@ -63,8 +78,8 @@ def read_condition(resource: resources.Condition, source: Source, values: Values
     return ConditionFact(
         source=source,
         code=values.term(resource.code, "Condition.code").coded,
-        certainty=_certainty(resource.verification_status),
-        activity=_activity(resource.clinical_status, over=over),
+        certainty=_certainty(values.term(resource.verification_status, "Condition.verificationStatus").coded),
+        activity=_activity(values.term(resource.clinical_status, "Condition.clinicalStatus").coded, over=over),
         onset=onset,
         abatement=abatement,
         recorded=values.date(resource.recorded_date, "Condition.recordedDate"),
@@ -91,8 +106,10 @@ def read_allergy(resource: resources.AllergyIntolerance, source: Source, values:
         code=values.term(resource.code, "AllergyIntolerance.code").coded,
         reaction_substances=values.all_coded(each.substance for each in reactions if each.substance),
         manifestations=values.all_coded(each for reaction in reactions for each in reaction.manifestation or ()),
-        certainty=_certainty(resource.verification_status),
-        activity=_activity(resource.clinical_status, over=False),
+        certainty=_certainty(values.term(resource.verification_status, "AllergyIntolerance.verificationStatus").coded),
+        activity=_activity(
+            values.term(resource.clinical_status, "AllergyIntolerance.clinicalStatus").coded, over=False
+        ),
         criticality=resource.criticality or "",
         severities=tuple(each.severity for each in reactions if each.severity),
     )
@@ -103,19 +120,21 @@ def references(found: Iterable[fhir.Reference | None]) -> tuple[str, ...]:
     return tuple(each.reference for each in found if each is not None and each.reference)
 
 
-def _words(concept: fhir.CodeableConcept) -> list[str]:
-    codes = [each.code.strip().lower() for each in concept.coding or () if each.code]
-    return codes or ([concept.text.strip().lower()] if concept.text else [])
+def _words(status: Coded) -> list[str]:
+    codes = [each.code.strip().lower() for each in status.codings if each.code]
+    return codes or ([status.text.strip().lower()] if status.text else [])
 
 
-def _activity(status: fhir.CodeableConcept | None, *, over: bool) -> Activity:
-    if status is None or not _words(status):
+def _activity(status: Coded, *, over: bool) -> Activity:
+    words = _words(status)
+    if not words:
         return Activity.RESOLVED if over else Activity.ACTIVE
-    return next((_ACTIVITY[each] for each in _words(status) if each in _ACTIVITY), Activity.UNKNOWN)
+    return next((_ACTIVITY[each] for each in words if each in _ACTIVITY), Activity.UNKNOWN)
 
 
-def _certainty(status: fhir.CodeableConcept | None) -> Certainty:
+def _certainty(status: Coded) -> Certainty:
     """Confirmed where nothing is said; a word that is none of FHIR's leaves it open."""
-    if status is None or not _words(status):
+    words = _words(status)
+    if not words:
         return Certainty.CONFIRMED
-    return next((_CERTAINTY[each] for each in _words(status) if each in _CERTAINTY), Certainty.SUSPECTED)
+    return next((_CERTAINTY[each] for each in words if each in _CERTAINTY), Certainty.SUSPECTED)

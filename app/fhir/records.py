@@ -4,6 +4,7 @@ others.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,7 +14,7 @@ import msgspec
 
 from app.evaluator.facts import Warning_
 from app.fhir import resources
-from app.fhir.conditions import is_in_error
+from app.fhir.conditions import is_in_error, may_be_in_error
 from app.fhir.index import Record
 from app.fhir.observations import STATUSES
 from app.fhir.resolver import Resolver, type_name
@@ -120,17 +121,16 @@ def gather(opened: Opened, wanted: str | None) -> Gathered:
     gathered = Gathered(chosen, chosen.reference in doubted, others, opened, warnings=warnings)
     first: dict[str, Record] = {}
     shared: set[str] = set()
-    lists: dict[str, list[Record]] = {plan.name: [] for plan in _PLANS.values()}
-    plans = {kind: (*plan, plan.name == "Observation", lists[plan.name].append) for kind, plan in _PLANS.items()}
+    lists: defaultdict[str, list[Record]] = defaultdict(list)
     about, patient = gathered.subject.seen, About.PATIENT
     broken = opened.broken
     # This loop runs over everything that was sent: what is as it should be goes through with a handful of look-ups.
     for entry in opened.entries:
         resource: Any = entry.resource
-        plan = plans.get(type(resource))
+        plan = _PLANS.get(type(resource))
         if plan is None:
             continue
-        name, subject_of, plain, is_observation, keep = plan
+        name, subject_of, plain = plan
         id_ = resource.id
         reference = f"{name}/{id_}" if id_ else entry.full_url or _nameless(name, resource)
         record = Record(reference, name, resource)
@@ -139,16 +139,16 @@ def gather(opened: Opened, wanted: str | None) -> Gathered:
             continue
         if (
             about.get(bytes(subject_of(resource))) is not patient
-            or (resource.status not in plain if plain is not None else resource.verification_status is not None)
+            or (resource.status not in plain if plain is not None else may_be_in_error(resource))
             or resource.modifier_extension is not None
             or resource.implicit_rules is not None
-            or (is_observation and resource.focus is not None)
+            or (name == "Observation" and resource.focus is not None)
             or broken
         ):
             record.doubt = bool(broken) and id(resource) in broken
-            if not _counts(record, _PLANS[type(resource)], gathered):
+            if not _counts(record, plan, gathered):
                 continue
-        keep(record)
+        lists[name].append(record)
     if shared:
         _settle(shared, lists, gathered)
     for name, records in lists.items():
@@ -195,7 +195,7 @@ def _nameless(name: str, resource: Resource) -> str:
     return f"{name} without id ({crc32(msgspec.json.encode(resource)):08x})"
 
 
-def _settle(shared: set[str], lists: dict[str, list[Record]], gathered: Gathered) -> None:
+def _settle(shared: set[str], lists: defaultdict[str, list[Record]], gathered: Gathered) -> None:
     """Decide about what was sent more than once."""
     for records in lists.values():
         records[:] = [each for each in records if each.reference not in shared]

@@ -68,8 +68,8 @@ class Condition(Resource, tag="Condition"):
     """Condition."""
 
     extension: list[Extension] | None = None
-    clinical_status: CodeableConcept | None = None
-    verification_status: CodeableConcept | None = None
+    clinical_status: Raw = NO_BYTES
+    verification_status: Raw = NO_BYTES
     severity: CodeableConcept | None = None
     code: Raw = NO_BYTES
     body_site: list[CodeableConcept] | None = None
@@ -307,8 +307,8 @@ class Reaction(Shape):
 class AllergyIntolerance(Resource, tag="AllergyIntolerance"):
     """AllergyIntolerance."""
 
-    clinical_status: CodeableConcept | None = None
-    verification_status: CodeableConcept | None = None
+    clinical_status: Raw = NO_BYTES
+    verification_status: Raw = NO_BYTES
     criticality: str | None = None
     code: Raw = NO_BYTES
     patient: Raw = NO_BYTES
