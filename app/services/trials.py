@@ -159,6 +159,10 @@ class Trials:
             )
         return Registered(read.id, trial_json(version, read.document), is_new)
 
+    async def read(self, text: str) -> bytes:
+        """`{"criteria": [...]}` as JSON. Nothing is stored."""
+        return await self._reader.read_text(text)
+
     async def get(self, trial_id: str, version: int | None = None) -> bytes:
         """The contract's `Trial` as JSON. TrialNotFound."""
         async with self._open_store() as store:

@@ -64,10 +64,12 @@ class Workers:
 
     def __init__(self, count: int, limit_s: float) -> None:
         self._workers = [_Worker(limit_s) for _ in range(count)]
+        self.is_ready = False
 
     async def start(self) -> None:
         """Start the processes, and let each read the catalogue."""
         await asyncio.gather(*(worker.run(jobs.warm) for worker in self._workers))
+        self.is_ready = True
 
     def close(self) -> None:
         """End the processes."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from app.errors import EligoError
@@ -32,6 +33,14 @@ class BadDatabaseUrl(EligoError):
         super().__init__(
             f"ELIGO_DATABASE_URL {reason}. Examples: sqlite:////var/lib/eligo/eligo.db, postgresql://user:password@host/eligo."
         )
+        self.reason = reason
+
+
+class DatabaseUnavailable(EligoError):
+    """The database does not answer, or not in time; `reason` is the kind of error, without the server's words."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The database cannot be used now ({reason}). Try again; GET /health/ready tells when it can.")
         self.reason = reason
 
 
@@ -70,10 +79,13 @@ class Database:
 
         `locked` takes SQLite's write lock at once: whoever reads first and writes later would be refused otherwise.
         """
-        async with self._engine.connect() as plain:
-            connection = await plain.execution_options(**{_LOCKED: locked})
-            async with connection.begin():
-                yield connection
+        try:
+            async with self._engine.connect() as plain:
+                connection = await plain.execution_options(**{_LOCKED: locked})
+                async with connection.begin():
+                    yield connection
+        except (OSError, OperationalError, InterfaceError, PoolTimeout) as error:
+            raise DatabaseUnavailable(type(error).__name__) from error
 
     async def close(self) -> None:
         """Close every connection."""

@@ -1,0 +1,213 @@
+"""From refusals to RFC 9457 problems: one table, and the handlers that use it."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.criteria.codec import CodecProblems
+from app.errors import EligoError
+from app.fhir import errors as fhir
+from app.services.core import UnusableTrial
+from app.services.options import BadParameter
+from app.services.trials import TrialNotFound
+from app.services.workers import TookTooLong, WorkerLost
+from app.store.database import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fastapi import FastAPI, Request
+
+PROBLEM = "application/problem+json"
+_CAMEL = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+class BodyTooLarge(EligoError):
+    """More than `limit` bytes, as sent or inflated; the rest was not read."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The body has more than {limit} bytes (inflated), which is the limit here. Send less at once."
+        )
+        self.limit = limit
+
+
+class EmptyBody(EligoError):
+    """A body is needed and none came."""
+
+    def __init__(self) -> None:
+        super().__init__("The body is empty.")
+
+
+class UnsupportedMediaType(EligoError):
+    """A media type that this call does not take; `accepted` are those it takes."""
+
+    def __init__(self, given: str, accepted: Sequence[str]) -> None:
+        what = f"{given!r} is" if given else "No Content-Type is given, and none is"
+        super().__init__(f"{what} not taken here. Send {' or '.join(accepted)}.")
+        self.given = given
+        self.accepted = tuple(accepted)
+
+
+class UnsupportedCharset(EligoError):
+    """A character set other than those that text comes in here."""
+
+    def __init__(self, charset: str) -> None:
+        super().__init__(f"The character set {charset!r} is not taken here. Send UTF-8.")
+        self.charset = charset
+
+
+class UnsupportedEncoding(EligoError):
+    """A Content-Encoding other than gzip."""
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(f"The Content-Encoding {encoding!r} is not taken here. Send the body as it is, or with gzip.")
+        self.encoding = encoding
+
+
+class BrokenEncoding(EligoError):
+    """A body that is not what its headers say: no gzip, gzip that breaks off, no text in its character set."""
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(f"The body is not valid {encoding}, or breaks off.")
+        self.encoding = encoding
+
+
+class Kind(NamedTuple):
+    """How a refusal is told: the status, and a title that is the same every time."""
+
+    status: HTTPStatus
+    title: str
+
+
+_BAD = HTTPStatus.BAD_REQUEST
+_UNFIT = HTTPStatus.UNPROCESSABLE_ENTITY
+_UNSUPPORTED = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+KINDS: dict[type[EligoError], Kind] = {
+    BadParameter: Kind(_BAD, "A parameter cannot be used"),
+    BodyTooLarge: Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large"),
+    BrokenEncoding: Kind(_BAD, "The body cannot be decoded"),
+    CodecProblems: Kind(_UNFIT, "The criteria cannot be read"),
+    DatabaseUnavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The database cannot be used"),
+    EmptyBody: Kind(_BAD, "The body is empty"),
+    TookTooLong: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The time limit was reached"),
+    TrialNotFound: Kind(HTTPStatus.NOT_FOUND, "No such trial"),
+    UnsupportedCharset: Kind(_UNSUPPORTED, "The character set is not supported"),
+    UnsupportedEncoding: Kind(_UNSUPPORTED, "The content encoding is not supported"),
+    UnsupportedMediaType: Kind(_UNSUPPORTED, "The media type is not supported"),
+    UnusableTrial: Kind(_UNFIT, "The trial cannot be read"),
+    WorkerLost: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The work was interrupted"),
+    fhir.NoPatient: Kind(_BAD, "The Bundle has no Patient"),
+    fhir.NotABundle: Kind(_BAD, "The body is not a FHIR Bundle"),
+    fhir.NotJson: Kind(_BAD, "The body is not JSON"),
+    fhir.SeveralPatients: Kind(_BAD, "The Bundle has several patients"),
+    fhir.TooDeep: Kind(_BAD, "The body is nested too deeply"),
+    fhir.UnknownPatient: Kind(_BAD, "The patient is not in the Bundle"),
+}
+"""Every refusal that a caller can meet. A test finds those that are missing here."""
+
+
+def problem(
+    status: int,
+    title: str,
+    detail: str,
+    *,
+    kind: str = "",
+    errors: Sequence[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A problem as RFC 9457 has it; `kind` is the last part of its type."""
+    content = {
+        "type": f"urn:eligo:problem:{kind}" if kind else "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "errors": list(errors),
+    }
+    return Response(orjson.dumps(content), status, dict(headers or {}), PROBLEM)
+
+
+def problem_of(error: EligoError) -> Response:
+    """The problem that tells a refusal."""
+    kind = next(KINDS[each] for each in type(error).__mro__ if each in KINDS)
+    name = _CAMEL.sub("-", type(error).__name__).lower()
+    return problem(kind.status, kind.title, str(error), kind=name, errors=_places(error), headers=_headers(error))
+
+
+def _places(error: EligoError) -> list[dict[str, str]]:
+    """Where it lies: JSON pointers into the body, or the name of a parameter."""
+    match error:
+        case CodecProblems(problems=problems):
+            return [{"pointer": each.pointer, "detail": f"{each.message} {each.remedy}"} for each in problems]
+        case UnusableTrial(pointer=pointer):
+            return [{"pointer": pointer, "detail": str(error)}]
+        case BadParameter(name=name, reason=reason):
+            return [_parameter(name, reason)]
+        case fhir.UnknownPatient():
+            return [_parameter("patient", str(error))]
+        case fhir.NoPatient() | fhir.SeveralPatients():
+            return [{"pointer": "/entry", "detail": str(error)}]
+        case _:
+            return []
+
+
+def _parameter(name: str, detail: str) -> dict[str, str]:
+    return {"pointer": f"/{name}", "parameter": name, "detail": detail}
+
+
+def _headers(error: EligoError) -> dict[str, str]:
+    match error:
+        case UnsupportedMediaType(accepted=accepted):
+            return {"Accept": ", ".join(accepted)}
+        case UnsupportedEncoding():
+            return {"Accept-Encoding": "gzip, identity"}
+        case BodyTooLarge():
+            return {"Connection": "close"}  # or the server would read on to the end of what it refused
+        case DatabaseUnavailable() | TookTooLong() | WorkerLost():
+            return {"Retry-After": "5"}
+        case _:
+            return {}
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Let the app answer every refusal with a problem."""
+
+    @app.exception_handler(EligoError)
+    async def _refusal(_: Request, error: EligoError) -> Response:
+        return problem_of(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_: Request, error: RequestValidationError) -> Response:
+        found = _invalid_places(error)
+        return problem(
+            _BAD,
+            KINDS[BadParameter].title,
+            " ".join(f"The parameter `{each['parameter']}`: {each['detail']}" for each in found),
+            kind="bad-parameter",
+            errors=found,
+        )
+
+    @app.exception_handler(HTTPException)
+    async def _http(_: Request, error: HTTPException) -> Response:
+        return problem(
+            error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail), headers=error.headers
+        )
+
+
+def _invalid_places(error: RequestValidationError) -> list[dict[str, str]]:
+    """One entry a parameter. What was given is not repeated: it may be a patient's."""
+    return [_parameter(str(each["loc"][1]), _said(each)) for each in error.errors()]
+
+
+def _said(found: dict[str, Any]) -> str:
+    if found["type"] == "extra_forbidden":
+        return "This call has no such parameter."
+    return str(found["msg"]).removeprefix("Value error, ")

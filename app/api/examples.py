@@ -1,0 +1,50 @@
+"""Bodies to try in the API description. Each is sent, as it stands here, by a test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+PAGE = """A study of something for sarcoma
+
+NCT ID: NCT00000000
+
+Recruitment Status
+RECRUITING
+
+Inclusion Criteria:
+1. Age 18 to 75 years
+2. ECOG performance status of 0-1
+
+Exclusion Criteria:
+1. Pregnant or breastfeeding women
+"""
+
+STUDY: dict[str, Any] = {
+    "protocolSection": {
+        "identificationModule": {"nctId": "NCT00000000", "briefTitle": "A study of something for sarcoma"},
+        "statusModule": {"overallStatus": "RECRUITING"},
+        "conditionsModule": {"conditions": ["Sarcoma"]},
+        "eligibilityModule": {
+            "eligibilityCriteria": "Inclusion Criteria:\n\n* ECOG performance status of 0-1\n\n"
+            "Exclusion Criteria:\n\n* Pregnant or breastfeeding women\n",
+            "minimumAge": "18 Years",
+            "maximumAge": "75 Years",
+            "sex": "ALL",
+        },
+    }
+}
+
+CRITERIA = "Inclusion Criteria:\n1. Age 18 to 75 years\n"
+
+BUNDLE: dict[str, Any] = {
+    "resourceType": "Bundle",
+    "type": "collection",
+    "entry": [
+        {
+            "fullUrl": "urn:uuid:0b6d6f2e-0d8a-4e7c-9a55-6c7f0a0e7a01",
+            "resource": {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1961-04-23"},
+        }
+    ],
+}
+
+INLINE: dict[str, Any] = {"trial": PAGE, "bundle": BUNDLE}

@@ -1,0 +1,105 @@
+"""Query parameters, checked. A name that a call does not know is refused: `asof=` would silently mean today."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from typing import Annotated, Literal
+
+from fastapi import Request
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from app.services.options import BadParameter, Options, read_complete, read_max_age
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_MAX_INT = 2**31 - 1
+_EARLIEST, _LATEST = date(1900, 1, 1), date(2199, 12, 31)
+
+
+def _day(given: object) -> date:
+    """A day as ISO 8601 writes it, and nothing that merely could be one (seconds since 1970)."""
+    try:
+        if isinstance(given, str) and _DAY.fullmatch(given) and _EARLIEST <= date.fromisoformat(given) <= _LATEST:
+            return date.fromisoformat(given)
+    except ValueError:
+        pass
+    raise ValueError(f"A date such as 2026-11-22, from {_EARLIEST} to {_LATEST}.")
+
+
+def _no_nul(given: object) -> object:
+    if isinstance(given, str) and "\0" in given:
+        raise ValueError("A NUL character (U+0000) is in no name.")
+    return given
+
+
+Words = Annotated[str, BeforeValidator(_no_nul), Field(max_length=200)]
+
+
+class _Query(BaseModel):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class ListQuery(_Query):
+    """What is listed."""
+
+    q: Words = Field("", description="Words found anywhere in the id, the title or the conditions")
+    condition: Words = Field("", description="Words found anywhere in the conditions")
+    status: Words = Field("", description="The recruitment status, such as `recruiting`")
+    page: int = Field(1, ge=1, le=1_000_000, description="Which page, from 1")
+
+
+class VersionQuery(_Query):
+    """Which version is read."""
+
+    version: int | None = Field(None, ge=1, le=_MAX_INT, description="The version; default: the newest")
+
+
+class JudgeQuery(_Query):
+    """How a record is judged."""
+
+    as_of: Annotated[date | None, BeforeValidator(_day)] = Field(
+        None, alias="asOf", description="The evaluation date; default: today, UTC"
+    )
+    absence: Literal["open", "closed"] | None = Field(
+        None,
+        description="`open`: nothing is ever concluded from absence; `closed`: always. Default: where the record shows "
+        "that it has what there is",
+    )
+    max_age: str | None = Field(
+        None, alias="maxAge", description="Values older than this decide nothing: `P90D`, `P3M`, or a number of days"
+    )
+    complete: list[str] = Field(
+        [], description="Resource types of which the record has all (repeated or comma-separated)"
+    )
+    patient: Words | None = Field(
+        None, description="Who is meant, where the Bundle has several patients: an id or a reference"
+    )
+
+    def options(self) -> Options:
+        """The options. The clock is read here and nowhere below."""
+        return Options(
+            as_of=self.as_of or datetime.now(UTC).date(),
+            absence=self.absence or "default",
+            max_age=None if self.max_age is None else read_max_age(self.max_age),
+            complete=read_complete(self.complete),
+            patient=self.patient,
+        )
+
+
+class JudgeVersionQuery(JudgeQuery, VersionQuery):
+    """How a record is judged by one trial."""
+
+
+class JudgeAllQuery(JudgeQuery):
+    """How a record is judged by all trials."""
+
+    status: Words = Field("", description="Only trials with this recruitment status")
+    limit: int | None = Field(None, ge=1, le=_MAX_INT, description="The most summaries to answer with; default: all")
+
+
+def each_once(request: Request) -> None:
+    """Refuse a parameter that is given twice: one of its values would silently not count."""
+    names = [name for name, _ in request.query_params.multi_items() if name != "complete"]
+    for name in names:
+        if names.count(name) > 1:
+            raise BadParameter(name, "is given more than once.")

@@ -1,0 +1,221 @@
+"""The calls under `/v1`."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import orjson
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from app.api import bodies, examples, shapes
+from app.api.errors import PROBLEM
+from app.api.parameters import JudgeAllQuery, JudgeQuery, JudgeVersionQuery, ListQuery, VersionQuery, each_once
+from app.services.core import Form
+from app.services.evaluation import Evaluation
+from app.services.trials import PAGE_SIZE, Trials
+
+_JSON = "application/json"
+TRIALS, JUDGING = "Trials", "Judging"
+
+
+def _trials(request: Request) -> Trials:
+    found: Trials = request.app.state.trials
+    return found
+
+
+def _evaluation(request: Request) -> Evaluation:
+    found: Evaluation = request.app.state.evaluation
+    return found
+
+
+TrialsUse = Annotated[Trials, Depends(_trials)]
+EvaluationUse = Annotated[Evaluation, Depends(_evaluation)]
+
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The errors a call may answer with."""
+    return {
+        each: {
+            "description": HTTPStatus(each).phrase,
+            "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for each in (400, *statuses)
+    }
+
+
+def _takes(of_type: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": of_type}}
+
+
+_BUNDLE = _takes(
+    {
+        each: {"schema": {"type": "object", "description": "A FHIR Bundle: R4, R4B or R5"}, "example": examples.BUNDLE}
+        for each in bodies.BUNDLE
+    }
+)
+_SENT = _problems(413, 415, 422, 503)
+
+router = APIRouter(prefix="/v1", dependencies=[Depends(each_once)])
+
+
+@router.post(
+    "/trials",
+    tags=[TRIALS],
+    status_code=201,
+    response_class=Response,
+    responses={
+        200: {"model": shapes.Trial, "description": "The same content was stored before"},
+        201: {"model": shapes.Trial, "description": "A new trial, or the next version of one"},
+        **_SENT,
+    },
+    openapi_extra=_takes(
+        {
+            Form.PAGE.value: {"schema": {"type": "string"}, "example": examples.PAGE},
+            Form.STUDY.value: {
+                "schema": {"type": "object", "description": "A study of the ClinicalTrials.gov API, version 2"},
+                "example": examples.STUDY,
+            },
+        }
+    ),
+)
+async def register_trial(request: Request, trials: TrialsUse) -> Response:
+    """Register a trial: a registry page as copied, or a ClinicalTrials.gov study."""
+    media_type, body = await bodies.read_text(request, [each.value for each in Form])
+    registered = await trials.register(Form(media_type), body)
+    return Response(
+        registered.trial,
+        201 if registered.is_new else 200,
+        {"Location": f"/v1/trials/{registered.id}"},
+        _JSON,
+    )
+
+
+@router.get(
+    "/trials", tags=[TRIALS], response_class=Response, responses={200: {"model": shapes.TrialPage}, **_problems(503)}
+)
+async def list_trials(query: Annotated[ListQuery, Query()], trials: TrialsUse) -> Response:
+    """List trials by id, a page at a time."""
+    page = await trials.list(q=query.q, condition=query.condition, status=query.status, page=query.page)
+    further = {**query.model_dump(exclude_defaults=True), "page": page.number + 1}
+    answer = {
+        "trials": [
+            {
+                "id": each.id,
+                "version": each.version,
+                "title": each.title,
+                "status": each.status,
+                "phase": each.phase,
+                "conditions": each.conditions,
+            }
+            for each in page.trials
+        ],
+        "page": page.number,
+        "pageSize": PAGE_SIZE,
+        "total": page.total,
+        "next": f"/v1/trials?{urlencode(further)}" if page.has_next else None,
+    }
+    return Response(orjson.dumps(answer), media_type=_JSON)
+
+
+@router.get(
+    "/trials/{trial_id}",
+    tags=[TRIALS],
+    response_class=Response,
+    responses={200: {"model": shapes.Trial}, **_problems(404, 503)},
+)
+async def get_trial(trial_id: str, query: Annotated[VersionQuery, Query()], trials: TrialsUse) -> Response:
+    """Get a trial: its newest version, or any by its number."""
+    return Response(await trials.get(trial_id, query.version), media_type=_JSON)
+
+
+@router.delete(
+    "/trials/{trial_id}", tags=[TRIALS], status_code=204, response_class=Response, responses=_problems(404, 503)
+)
+async def remove_trial(trial_id: str, trials: TrialsUse) -> Response:
+    """Take a trial away. Its versions stay readable by their number."""
+    await trials.remove(trial_id)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/read",
+    tags=[TRIALS],
+    response_class=Response,
+    responses={200: {"model": shapes.Criteria}, **_SENT},
+    openapi_extra=_takes({"text/plain": {"schema": {"type": "string"}, "example": examples.CRITERIA}}),
+)
+async def read_criteria(request: Request, trials: TrialsUse) -> Response:
+    """Read criteria, with or without the rest of the page. Nothing is stored."""
+    _, text = await bodies.read_text(request, bodies.TEXT)
+    return Response(await trials.read(text), media_type=_JSON)
+
+
+@router.post(
+    "/trials/{trial_id}/evaluate",
+    tags=[JUDGING],
+    response_class=Response,
+    responses={200: {"model": shapes.EligibilityReport}, **_problems(404), **_SENT},
+    openapi_extra=_BUNDLE,
+)
+async def evaluate(
+    trial_id: str, query: Annotated[JudgeVersionQuery, Query()], request: Request, evaluation: EvaluationUse
+) -> Response:
+    """Judge a patient's record by one trial. The record is not stored."""
+    options = query.options()
+    _, bundle = await bodies.read_bytes(request, bodies.BUNDLE)
+    return Response(await evaluation.judge(trial_id, query.version, bundle, options), media_type=_JSON)
+
+
+@router.post(
+    "/evaluate",
+    tags=[JUDGING],
+    response_class=Response,
+    responses={200: {"model": shapes.EligibilityOverview}, **_SENT},
+    openapi_extra=_BUNDLE,
+)
+async def evaluate_all(
+    query: Annotated[JudgeAllQuery, Query()], request: Request, evaluation: EvaluationUse
+) -> Response:
+    """Judge a patient's record by every trial: one summary each, best candidates first. The record is not stored."""
+    options = query.options()
+    _, bundle = await bodies.read_bytes(request, bodies.BUNDLE)
+    return Response(
+        await evaluation.judge_all(bundle, options, status=query.status, limit=query.limit), media_type=_JSON
+    )
+
+
+@router.post(
+    "/evaluate/inline",
+    tags=[JUDGING],
+    response_class=Response,
+    responses={200: {"model": shapes.EligibilityReport}, **_SENT},
+    openapi_extra=_takes(
+        {
+            _JSON: {
+                "schema": {
+                    "type": "object",
+                    "required": ["trial", "bundle"],
+                    "properties": {
+                        "trial": {
+                            "description": "A page or criteria as text, a ClinicalTrials.gov study, or an object with "
+                            "`criteria` as a Trial has them",
+                            "type": ["string", "object"],
+                        },
+                        "bundle": {"type": "object", "description": "A FHIR Bundle: R4, R4B or R5"},
+                    },
+                },
+                "example": examples.INLINE,
+            }
+        }
+    ),
+)
+async def evaluate_inline(
+    query: Annotated[JudgeQuery, Query()], request: Request, evaluation: EvaluationUse
+) -> Response:
+    """Judge a patient's record by a trial that comes along. Nothing is stored, and no database is needed."""
+    options = query.options()
+    _, body = await bodies.read_bytes(request, bodies.JSON)
+    return Response(await evaluation.judge_inline(body, options), media_type=_JSON)

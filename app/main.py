@@ -1,0 +1,126 @@
+"""Wires everything: settings, database, workers, services, routes. Imported by the command line and by the server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from app import __version__
+from app.api import health, routes
+from app.api.errors import handle_errors
+from app.api.limits import LimitBody, NoLeaks
+from app.api.shapes import Problem
+from app.errors import EligoError
+from app.services.evaluation import Evaluation
+from app.services.trials import Trials
+from app.services.workers import Workers
+from app.settings import Settings
+from app.store import Database, SqlTrials, is_current, migrate
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from typing import Any
+
+    from app.services.trials import Store
+
+_DESCRIPTION = """What a patient's FHIR record shows about every criterion of a clinical trial, with evidence.
+
+**Not a medical device.** It supports people who screen patients for trials; it enrols and excludes nobody. A qualified
+person decides, with the record and the protocol at hand.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The service. An SQLite database is brought up to date when it starts; any other one only by `eligo migrate`."""
+    settings = settings or Settings()
+    database = Database(settings.database_url)
+    workers = Workers(settings.judge_processes, settings.judge_limit_s)
+
+    @asynccontextmanager
+    async def open_store() -> AsyncIterator[Store]:
+        async with database.transaction() as connection:
+            yield SqlTrials(connection)
+
+    async def database_state() -> str:
+        try:
+            return "current" if await is_current(database) else "not-migrated"
+        except EligoError:
+            return "unreachable"
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if database.is_sqlite:
+            await migrate(database)
+        starting = asyncio.create_task(workers.start())
+        try:
+            yield
+        finally:
+            starting.cancel()
+            with suppress(asyncio.CancelledError, EligoError):
+                await starting
+            await asyncio.to_thread(workers.close)
+            await database.close()
+
+    app = FastAPI(
+        title="Eligo",
+        version=__version__,
+        description=_DESCRIPTION,
+        license_info={"name": "Apache-2.0"},
+        lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
+        openapi_tags=[
+            {"name": routes.TRIALS, "description": "Registrations, and how they were read"},
+            {"name": routes.JUDGING, "description": "Records against criteria; no record is stored"},
+        ],
+    )
+    app.state.database_state = database_state
+    app.state.workers = workers
+    app.state.trials = Trials(open_store, workers)
+    app.state.evaluation = Evaluation(open_store, workers)
+    app.include_router(routes.router)
+    app.include_router(health.router)
+    handle_errors(app)
+    app.add_middleware(LimitBody, limit=settings.max_body_bytes)
+    app.add_middleware(NoLeaks)
+    _describe(app)
+    logging.getLogger("uvicorn.access").addFilter(_without_query)
+    return app
+
+
+def _describe(app: FastAPI) -> None:
+    """Make the API description what is true here: problems instead of FastAPI's own errors."""
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is not None:
+            return app.openapi_schema
+        made = make()
+        schemas = made["components"]["schemas"]
+        place = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(place.pop("$defs"))
+        schemas["Problem"] = place
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        for path in made["paths"].values():
+            for call in path.values():
+                plain = call["responses"].get("422", {}).get("content", {}).get("application/json")
+                if plain is not None and plain.get("schema", {}).get("$ref", "").endswith("HTTPValidationError"):
+                    call["responses"]["422"]["content"].pop("application/json")
+                    if not call["responses"]["422"]["content"]:
+                        del call["responses"]["422"]
+        made["components"]["schemas"] = dict(sorted(schemas.items()))
+        return made
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _without_query(record: logging.LogRecord) -> bool:
+    """Cut the query off what the server logs of a request: `patient=` may stand in it."""
+    if isinstance(record.args, tuple) and len(record.args) == 5:  # client, method, path, HTTP version, status
+        client, method, path, version, status = record.args
+        record.args = (client, method, str(path).partition("?")[0], version, status)
+    return True

@@ -1,0 +1,31 @@
+"""Settings from the environment: `ELIGO_*`. Read by `main` alone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from platformdirs import user_data_path
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_MB = 1024 * 1024
+
+
+def _default_url() -> str:
+    return f"sqlite:///{Path(user_data_path('eligo', appauthor=False)) / 'eligo.db'}"
+
+
+class Settings(BaseSettings):
+    """What an installation decides. Sizes in bytes, times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="ELIGO_", env_ignore_empty=True, extra="ignore")
+
+    database_url: str = Field(default_factory=_default_url, repr=False)
+    """An SQLAlchemy URL: SQLite or PostgreSQL. Default: an SQLite file in the user's data directory."""
+    max_body_bytes: int = Field(default=20 * _MB, ge=1024)
+    """The most that a request's body may have, inflated."""
+    judge_processes: int = Field(default_factory=lambda: min(2, os.cpu_count() or 1), ge=1, le=64)
+    """Processes that read and judge, for each server process."""
+    judge_limit_s: float = Field(default=120.0, gt=0)
+    """After this long a job is stopped."""
