@@ -87,7 +87,7 @@ Found = list[tuple["ConditionFact", Finding]]
 def _findings(case: Case, node: HasCondition, concept: Concept) -> tuple[Found, list[Finding]] | None:
     """What each record says; None where no record bears on the concept."""
     hits = case.chart.conditions(node.concept)
-    families = tuple(each for each in TREATMENT_FAMILIES if each in concept.families)
+    families = tuple(each for each in TREATMENT_FAMILIES if each in concept.families or each in concept.also_in)
     treatments = case.chart.treatments(node.concept, families) if families else ()
     observed = case.chart.concept_observations(node.concept)
     if not hits and not treatments and not observed and not concept.results:

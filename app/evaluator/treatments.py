@@ -95,7 +95,7 @@ def judge_vaccine(case: Case, node: HadVaccine) -> Verdict:
 
 def treatment_hits(case: Case, concept: Concept) -> tuple[Hit[TreatmentFact], ...]:
     """Every record that bears on a treatment, in the families where it may stand."""
-    families = tuple(each for each in _GIVEN if each in concept.families)
+    families = tuple(each for each in _GIVEN if each in concept.families or each in concept.also_in)
     return case.chart.treatments(concept.id, families) if families else ()
 
 

@@ -70,7 +70,8 @@ class Code:
 class Concept:
     """A thing that criteria speak of, with the names they use and the codes that records use.
 
-    `codes` are its own; `all_codes` (catalogue) adds those of the concepts in `includes`, transitively.
+    `families` must all be shown before absence counts; a record in one of `also_in` counts where it is sent, but need not
+    be shown (a class of drugs that a Procedure may name too). `codes` are its own; `all_codes` (catalogue) adds those of the concepts in `includes`, transitively.
     `without` are codes (or prefixes) taken out again. A record coded with one of `broader` or `suggests` is less
     specific than the question: it leaves the fact unknown. `results` are analytes whose positive result is the same
     fact (HIV).
@@ -86,6 +87,7 @@ class Concept:
     families: tuple[Family, ...]
     codes: tuple[Code, ...]
     source: str
+    also_in: tuple[Family, ...] = ()
     includes: tuple[str, ...] = ()
     without: tuple[Code, ...] = ()
     broader: tuple[Code, ...] = ()

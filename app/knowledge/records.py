@@ -218,6 +218,7 @@ def read_concept(entry: Entry, lists: Mapping[str, tuple[tuple[str, str], ...]])
     """A concept; `lists` are the long code lists by path."""
     name = entry.text("name")
     families = tuple(entry.word("families", each, Family) for each in entry.texts("families"))
+    also_in = tuple(entry.word("also_in", each, Family) for each in entry.texts("also_in"))
     kind = entry.one_of("kind", Kind)
     if not families and kind is not Kind.SITE:
         entry.problem("families", "No resource type is named.", "Name where the fact may be recorded.")
@@ -230,6 +231,7 @@ def read_concept(entry: Entry, lists: Mapping[str, tuple[tuple[str, str], ...]])
         name=name,
         names=entry.names(name),
         families=families,
+        also_in=also_in,
         codes=entry.code_list("codes") + _listed(entry, lists),
         source=entry.text("source"),
         includes=entry.texts("includes"),
