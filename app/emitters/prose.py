@@ -49,7 +49,12 @@ _REPRODUCTIVE = {
     Reproductive.BREASTFEEDING: "is breastfeeding",
     Reproductive.CHILDBEARING: "is a woman of childbearing potential",
 }
-_STATES = {State.ANY: "", State.CURED: "that is cured", State.TREATED: "that is treated", State.STABLE: "that is stable"}
+_STATES = {
+    State.ANY: "",
+    State.CURED: "that is cured",
+    State.TREATED: "that is treated",
+    State.STABLE: "that is stable",
+}
 
 
 def says(criterion: Criterion, catalogue: Catalogue) -> str:

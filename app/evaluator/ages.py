@@ -26,7 +26,11 @@ def judge_age(case: Case, node: AgeIs) -> Verdict:
     said = range_words((each.op, each.age.words()) for each in node.bounds)
     if birth is None or birth.earliest is None or birth.latest is None or birth.earliest > case.as_of:
         return Verdict(
-            Truth.UNKNOWN, node, Basis.NONE, "The birth date is not recorded.", missing=(Missing("Patient", "birth date"),)
+            Truth.UNKNOWN,
+            node,
+            Basis.NONE,
+            "The birth date is not recorded.",
+            missing=(Missing("Patient", "birth date"),),
         )
     oldest = _holds(node, birth.earliest, case.as_of)
     youngest = _holds(node, min(birth.latest, case.as_of), case.as_of)

@@ -63,7 +63,7 @@ def not_in_catalogue(node: HasCondition, concept: str) -> Verdict:
 
 def _defined(case: Case, node: HasCondition) -> Verdict:
     """By the datum that decides; without it, nothing there is still false."""
-    assert node.defined_by is not None  # noqa: S101  the caller asked
+    assert node.defined_by is not None
     by = case.judge(node.defined_by)
     if by.holds is not Truth.UNKNOWN:
         return replace(by, node=node, because=())
@@ -179,9 +179,7 @@ def _is_current(fact: ConditionFact, case: Case, node: HasCondition, concept: Co
     if begun is not Truth.TRUE:
         return begun
     over = fact.abatement is not None and fact.abatement.latest is not None and fact.abatement.latest <= case.as_of
-    ahead = (
-        fact.abatement is not None and fact.abatement.latest is not None and fact.abatement.latest > case.as_of
-    )
+    ahead = fact.abatement is not None and fact.abatement.latest is not None and fact.abatement.latest > case.as_of
     malignancy = concept.malignancy or concept.metastasis
     match fact.activity:
         case Activity.ACTIVE:
@@ -321,7 +319,9 @@ def _observation(
         holds = Truth.UNKNOWN
     finding = Finding(holds, f"{said}{on(fact.when)}", (shown,))
     if holds is Truth.UNKNOWN:
-        finding.missing = (Missing("Condition", f"whether the patient has {name} (“{said}”{on(fact.when)})", hit.coding),)
+        finding.missing = (
+            Missing("Condition", f"whether the patient has {name} (“{said}”{on(fact.when)})", hit.coding),
+        )
     if node.degree is not None and finding.holds is not Truth.FALSE:
         finding.require(Truth.UNKNOWN, (), (Question(f"Is the {name} {node.degree}?"),))
     return finding
@@ -341,9 +341,7 @@ def _says_present(case: Case, hit: Hit[ObservationFact]) -> Truth:
 
 def _leave_out_studied(case: Case, node: HasCondition, conditions: Found) -> None:
     """ "Other" without a malignancy: what is the disease under study does not count."""
-    matches = {
-        hit.fact.source.reference: hit.match for each in node.other_than for hit in case.chart.conditions(each)
-    }
+    matches = {hit.fact.source.reference: hit.match for each in node.other_than for hit in case.chart.conditions(each)}
     for fact, finding in conditions:
         match = matches.get(fact.source.reference)
         if match is Match.IS:

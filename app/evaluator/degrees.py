@@ -64,9 +64,7 @@ def degree_of_condition(case: Case, node: HasCondition, concept: Concept, fact: 
     wanted = _SEVERITY_WORDS.get(degree)
     recorded = _severity(fact) if wanted else None
     if wanted and recorded is not None:
-        shown = Evidence(
-            fact.source.reference, Role.CONSIDERED, "Condition.severity", coded_text(fact.severity), ""
-        )
+        shown = Evidence(fact.source.reference, Role.CONSIDERED, "Condition.severity", coded_text(fact.severity), "")
         return Degree(Truth.TRUE if recorded in wanted else Truth.FALSE, (shown,))
     if degree in _SPREAD_WORDS and concept.malignancy and _METASTASIS in case.catalogue.concepts:
         spread = case.judge(HasCondition(_METASTASIS))

@@ -72,8 +72,14 @@ def judge_dose(exposures: Sequence[Exposure], dose: Dose, window: Window) -> Dos
     low = _satisfies(least, dose.op, limit)
     high = None if most is None else _satisfies(most, dose.op, limit)
     unit = dose.per_day.unit
-    text = with_unit(least, unit) if least == most else (
-        f"{with_unit(least, unit)} or more" if most is None else f"{with_unit(least, unit)} to {with_unit(most, unit)}"
+    text = (
+        with_unit(least, unit)
+        if least == most
+        else (
+            f"{with_unit(least, unit)} or more"
+            if most is None
+            else f"{with_unit(least, unit)} to {with_unit(most, unit)}"
+        )
     )
     if dose.op in {Op.GT, Op.GE} and low:
         return DoseAnswer(Truth.TRUE, (), text)

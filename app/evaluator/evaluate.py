@@ -88,7 +88,7 @@ class Judge:
             found = self._verdicts[id(node)] = self._judge(node)
         return found
 
-    def _judge(self, node: Criterion) -> Verdict:  # noqa: C901, PLR0911, PLR0912 - one line a kind
+    def _judge(self, node: Criterion) -> Verdict:
         case = self.case
         match node:
             case HasCondition():

@@ -346,6 +346,7 @@ class Chart(Protocol):
     def primaries(self) -> tuple[ConditionFact, ...]:
         """Every Condition that is a primary malignancy by the catalogue (not a metastasis), any status but in error."""
         ...
+
     def resolve(self, reference: str) -> Source | None:
         """The resource in the bundle that a reference means, None where it is not there."""
         ...

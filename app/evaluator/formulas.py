@@ -153,7 +153,7 @@ def _root(number: Fraction, degree: int) -> Fraction:
     with localcontext() as context:
         context.prec = _DIGITS + 10
         value = Decimal(number.numerator) / Decimal(number.denominator)
-        root = value ** (Decimal(1) / Decimal(degree)) if degree > 2 else value.sqrt()  # noqa: PLR2004
+        root = value ** (Decimal(1) / Decimal(degree)) if degree > 2 else value.sqrt()
         rounded = Fraction(root.quantize(Decimal(1).scaleb(-_DIGITS)))
         short = Fraction(root.quantize(Decimal(1).scaleb(-12)))
     return short if short**degree == number else rounded

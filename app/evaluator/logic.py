@@ -77,9 +77,7 @@ def _verdict(
 ) -> Verdict:
     """What a verdict of logic rests on: the deciding parts where it is definite, the open ones where it is not."""
     if holds is Truth.UNKNOWN:
-        open_ = tuple(
-            each for each in because if each.holds is Truth.UNKNOWN and not isinstance(each.node, Preference)
-        )
+        open_ = tuple(each for each in because if each.holds is Truth.UNKNOWN and not isinstance(each.node, Preference))
         missing = _union(each.missing for each in open_)
         questions = _union(each.questions for each in open_)
         basis = Basis.JUDGEMENT if questions and not missing else Basis.NONE

@@ -136,9 +136,7 @@ def _bound(
     return _normal(case, node, analyte, fact, value, bound, bound.limit)
 
 
-def _fixed(  # noqa: PLR0913
-    case: Case, node: Measured, analyte: Analyte, value: Interval, bound: Bound, limit: Quantity
-) -> Answer:
+def _fixed(case: Case, node: Measured, analyte: Analyte, value: Interval, bound: Bound, limit: Quantity) -> Answer:
     there = convert(value, limit.unit, analyte, case.catalogue)
     if isinstance(there, Unreadable):
         asked = wanted(case, node, analyte, "")
@@ -151,7 +149,7 @@ def _fixed(  # noqa: PLR0913
     return Answer(holds, "", missing, (), shown)
 
 
-def _normal(  # noqa: PLR0913
+def _normal(
     case: Case,
     node: Measured,
     analyte: Analyte,
@@ -238,7 +236,11 @@ def _each_object(case: Case, node: Measured, analyte: Analyte, observations: Seq
         return _latest(case, node, analyte, observations)
     verdicts = {key: _latest(case, node, analyte, group) for key, group in sorted(groups.items())}
     seen = {each.holds for each in verdicts.values()}
-    if () in groups and len(seen) > 1 and any(_newest(group, case) > _newest(groups[()], case) for group in groups.values()):
+    if (
+        () in groups
+        and len(seen) > 1
+        and any(_newest(group, case) > _newest(groups[()], case) for group in groups.values())
+    ):
         verdicts[()] = Verdict(
             Truth.UNKNOWN, node, Basis.NONE, verdicts[()].explanation, verdicts[()].evidence,
             (Missing("Observation", f"which object the {analyte.name} without a site is of"),),

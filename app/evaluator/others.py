@@ -144,9 +144,7 @@ def _narrowest(fact: ConditionFact, catalogue: Catalogue) -> frozenset[str]:
         if concept in catalogue.concepts and catalogue.concepts[concept].malignancy
     }
     closure = catalogue.index.closure
-    return frozenset(
-        each for each in placed if not any(one != each and one in closure.get(each, ()) for one in placed)
-    )
+    return frozenset(each for each in placed if not any(one != each and one in closure.get(each, ()) for one in placed))
 
 
 def _is_general(concept: str, catalogue: Catalogue) -> bool:

@@ -38,7 +38,13 @@ def judge_participation(case: Case, node: InStudy) -> Verdict:
     for wanted in (Truth.TRUE, Truth.UNKNOWN):
         some = [each for holds, each in found if holds is wanted]
         if some:
-            return _verdict(case, node, wanted, some, days if len(some) == len([h for h, _ in found if h is not Truth.FALSE]) else [])
+            return _verdict(
+                case,
+                node,
+                wanted,
+                some,
+                days if len(some) == len([h for h, _ in found if h is not Truth.FALSE]) else [],
+            )
     if not shown:
         return Verdict(
             Truth.UNKNOWN, node, Basis.NONE, "Whether the patient takes part in another study was not shown.",
@@ -52,7 +58,10 @@ def judge_participation(case: Case, node: InStudy) -> Verdict:
             tuple(_evidence(each, Role.CONTRADICTS) for _, each in found),
         )  # fmt: skip
     return Verdict(
-        Truth.FALSE, node, Basis.ABSENCE, "No participation in another study was found in the ResearchSubject resources."
+        Truth.FALSE,
+        node,
+        Basis.ABSENCE,
+        "No participation in another study was found in the ResearchSubject resources.",
     )
 
 

@@ -62,7 +62,9 @@ def judge_alive(case: Case, node: IsAlive) -> Verdict:
 def judge_consent(case: Case, node: GaveConsent) -> Verdict:
     """An active research Consent that names this trial or no trial; failing that, a person says."""
     for each in case.chart.consents():
-        if not each.research or (each.when is not None and day_in(each.when, Window(DAWN, case.as_of)) is not Truth.TRUE):
+        if not each.research or (
+            each.when is not None and day_in(each.when, Window(DAWN, case.as_of)) is not Truth.TRUE
+        ):
             continue
         names_it = bool(set(each.studies) & case.settings.trial_ids)
         if each.studies and not names_it:
@@ -121,7 +123,8 @@ def judge_confirmed(case: Case, node: ConfirmedBy) -> Verdict:
             )  # fmt: skip
             return Verdict(Truth.TRUE, node, Basis.EVIDENCE, f"A {node.method} report says {name}.", (shown,))
     seen += [
-        Evidence(each.source.reference, Role.CONSIDERED, each.path, coded_text(each.code), "") for each in reports.values()
+        Evidence(each.source.reference, Role.CONSIDERED, each.path, coded_text(each.code), "")
+        for each in reports.values()
     ]
     return Verdict(
         Truth.UNKNOWN, node, Basis.JUDGEMENT, f"No {node.method} is tied to the diagnosis.", tuple(seen),

@@ -40,7 +40,9 @@ def of_condition(fact: ConditionFact, as_of: date, *, malignancy: bool = False) 
         ended_from, ended_by = began_from, DUSK
     else:
         ended_from, ended_by = began_from, as_of
-    return Period(began_from, began_by, max(ended_from, began_from), max(ended_by, began_by, began_from))
+    if ended_by < began_from <= as_of:
+        return _contradictory(ended_from, began_by, as_of)
+    return Period(began_from, began_by, max(ended_from, began_from), max(ended_by, began_from))
 
 
 def of_treatment(fact: TreatmentFact, as_of: date) -> Period:
@@ -56,7 +58,14 @@ def of_treatment(fact: TreatmentFact, as_of: date) -> Period:
         ended_from, ended_by = as_of, DUSK
     else:
         ended_from, ended_by = began_from, max(as_of, began_from)
+    if ended_by < began_from <= as_of:
+        return _contradictory(ended_from, began_by, as_of)
     return Period(began_from, began_by, max(ended_from, began_from), max(ended_by, began_from))
+
+
+def _contradictory(ended_from: date, began_by: date, as_of: date) -> Period:
+    """It ended before it began: between the two dates and now nothing is certain."""
+    return Period(ended_from, began_by, ended_from, max(as_of, began_by))
 
 
 def _by(fact: TreatmentFact, as_of: date) -> date:

@@ -99,7 +99,7 @@ def evidence_of(case: Case, fact: ObservationFact, answer: Answer) -> tuple[Evid
     return (shown, *answer.extra)
 
 
-def judge_latest(  # noqa: PLR0913 - the parts of one question
+def judge_latest(
     case: Case,
     node: Criterion,
     name: str,
@@ -173,9 +173,7 @@ def _dated(
     return Answer(Truth.UNKNOWN, f"{given.text}, but the date is not exact", (wanted,), (), given.value)
 
 
-def _undated(
-    case: Case, node: Criterion, name: str, facts: Sequence[ObservationFact], missing: Missing
-) -> Verdict:
+def _undated(case: Case, node: Criterion, name: str, facts: Sequence[ObservationFact], missing: Missing) -> Verdict:
     return Verdict(
         Truth.UNKNOWN,
         node,

@@ -133,7 +133,7 @@ class Report:
     chart: Chart
 
 
-def compile_trial(  # noqa: PLR0913 - what a trial has
+def compile_trial(
     trial_id: str,
     version: int,
     title: str,
@@ -146,9 +146,7 @@ def compile_trial(  # noqa: PLR0913 - what a trial has
     for each in criteria:
         part = _part(each.id, each.expression, each.text, says, memory)
         kind = each.kind.value
-        compiled.append(
-            CompiledCriterion(part, kind == "exclusion", kind, isinstance(each.expression, Preference))
-        )
+        compiled.append(CompiledCriterion(part, kind == "exclusion", kind, isinstance(each.expression, Preference)))
     return CompiledTrial(trial_id, version, title, tuple(compiled))
 
 
@@ -159,9 +157,7 @@ def _part(ident: str, node: Criterion, text: str, says: Callable[[Criterion], st
         _part(f"{ident}.{place}", each, each.quote.text if each.quote is not None else "", says, memory)
         for place, each in enumerate(children(node), start=1)
     )
-    return Part(
-        ident, text, (quote.start, quote.end) if quote is not None else None, says(node), canonical, parts
-    )
+    return Part(ident, text, (quote.start, quote.end) if quote is not None else None, says(node), canonical, parts)
 
 
 def evaluate_trial(trial: CompiledTrial, judge: Judge, engine: Engine) -> Report:
@@ -186,9 +182,7 @@ def evaluate_trial(trial: CompiledTrial, judge: Judge, engine: Engine) -> Report
 
 def _result(criterion: CompiledCriterion, verdict: Verdict) -> CriterionResult:
     status = status_of(verdict, excludes=criterion.excludes, is_note=criterion.is_note)
-    return CriterionResult(
-        criterion, verdict, status, verdict.turns_on if status is Status.FAIL else None
-    )
+    return CriterionResult(criterion, verdict, status, verdict.turns_on if status is Status.FAIL else None)
 
 
 def status_of(verdict: Verdict, *, excludes: bool, is_note: bool) -> Status:
@@ -223,9 +217,7 @@ def to_json(report: Report) -> Json:
         "overall": report.overall.value,
         "counts": {status.value: count for status, count in report.counts.items()},
         "criteria": [_criterion(each, words) for each in report.criteria],
-        "warnings": [
-            {"code": each.code, "text": each.text, "reference": each.reference} for each in report.warnings
-        ],
+        "warnings": [{"code": each.code, "text": each.text, "reference": each.reference} for each in report.warnings],
         "engine": {"version": report.engine.version, "knowledge": report.engine.knowledge},
     }
 
@@ -248,7 +240,9 @@ class _Words:
         seen = []
         for family in searched:
             unknown = self._chart.unknown_codes(family)
-            seen.append(f"{self._chart.count(family)} {family.value}{f' ({unknown} with unknown codes)' if unknown else ''}")
+            seen.append(
+                f"{self._chart.count(family)} {family.value}{f' ({unknown} with unknown codes)' if unknown else ''}"
+            )
         return f" Looked through: {listed(tuple(seen))}."
 
     def explain(self, verdict: Verdict, part: Part) -> str:
@@ -354,5 +348,3 @@ def _code(coding: Coding | None) -> Json | None:
     if coding is None:
         return None
     return {"system": coding.uri or coding.system, "code": coding.code}
-
-

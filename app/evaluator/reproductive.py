@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.criteria.nodes import HadTreatment, HasCondition, Reproductive, ReproductiveIs, Sex, EVER
+from app.criteria.nodes import EVER, HadTreatment, HasCondition, Reproductive, ReproductiveIs, Sex
 from app.criteria.time import TimeUnit, completed
 from app.evaluator.facts import Match
 from app.evaluator.picks import Answer, evidence_of, latest
@@ -52,13 +52,15 @@ def _childbearing(case: Case, node: ReproductiveIs) -> Verdict:
         return ended
     if birth is None or birth.earliest is None or birth.latest is None:
         return Verdict(
-            Truth.UNKNOWN, node, Basis.NONE, "The birth date is not recorded.", missing=(Missing("Patient", "birth date"),)
+            Truth.UNKNOWN,
+            node,
+            Basis.NONE,
+            "The birth date is not recorded.",
+            missing=(Missing("Patient", "birth date"),),
         )
     oldest = completed(birth.earliest, case.as_of, TimeUnit.YEAR)
     youngest = completed(birth.latest, case.as_of, TimeUnit.YEAR)
-    shown = Evidence(
-        patient.source.reference, Role.SUPPORTS, "Patient.birthDate", f"{oldest} years", date_text(birth)
-    )
+    shown = Evidence(patient.source.reference, Role.SUPPORTS, "Patient.birthDate", f"{oldest} years", date_text(birth))
     if youngest > high or oldest < low:
         text = f"Childbearing potential is presumed from {low} to {high} years; the patient is {oldest}."
         return Verdict(Truth.FALSE, node, Basis.NOT_APPLICABLE, text, (shown,))
@@ -109,9 +111,7 @@ def _state(case: Case, node: ReproductiveIs) -> Verdict:
         analyte = case.catalogue.analytes.get(each)
         if analyte is None:
             continue
-        tests += [
-            (fact, outcome_of(case, fact, analyte)) for fact in latest(case.chart.observations(each), case.as_of)
-        ]
+        tests += [(fact, outcome_of(case, fact, analyte)) for fact in latest(case.chart.observations(each), case.as_of)]
     newest = latest(sorted((fact for fact, _ in tests), key=_day), case.as_of)
     references = {id(fact) for fact in newest}
     tests = [(fact, holds) for fact, holds in tests if id(fact) in references]

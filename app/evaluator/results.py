@@ -183,7 +183,7 @@ def _speaks(case: Case, node: HasCondition) -> bool:
     )
 
 
-def _positive(  # noqa: PLR0913
+def _positive(
     case: Case,
     node: HasCondition,
     concept: Concept,
@@ -228,7 +228,5 @@ def _sentence(results: Iterable[tuple[ObservationFact, Analyte]], word: str) -> 
     return sentence("; ".join(f"{analyte.name} {_said(fact)}{on(fact.when)} is {word}" for fact, analyte in results))
 
 
-def _evidence(
-    case: Case, results: Iterable[tuple[ObservationFact, Analyte]], holds: Truth
-) -> tuple[Evidence, ...]:
+def _evidence(case: Case, results: Iterable[tuple[ObservationFact, Analyte]], holds: Truth) -> tuple[Evidence, ...]:
     return tuple(one for fact, _ in results for one in evidence_of(case, fact, Answer(holds, "")))

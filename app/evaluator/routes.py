@@ -44,9 +44,7 @@ def routes_of(fact: TreatmentFact, catalogue: Catalogue) -> tuple[Route | None, 
     return ()
 
 
-def by_route(
-    routes: tuple[Route | None, ...], wanted: tuple[Route, ...], unwanted: tuple[Route, ...]
-) -> Truth:
+def by_route(routes: tuple[Route | None, ...], wanted: tuple[Route, ...], unwanted: tuple[Route, ...]) -> Truth:
     """Whether it was given by a route that counts, and by one that is not left out."""
     parts = []
     if wanted:

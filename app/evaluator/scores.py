@@ -38,7 +38,9 @@ def judge_scored(case: Case, node: Scored) -> Verdict:
         if rank is None:
             return Answer(Truth.UNKNOWN, f"{words} is no value of the scale", (missing(""),))
         holds = all_of(_satisfies(rank, each.op, scale.rank(each.value)) for each in node.bounds)
-        return Answer(holds, f"{words} {'is' if holds is Truth.TRUE else 'is not'} {said}", (), (), _value(scale, fact, rank))
+        return Answer(
+            holds, f"{words} {'is' if holds is Truth.TRUE else 'is not'} {said}", (), (), _value(scale, fact, rank)
+        )
 
     observations = case.chart.observations(node.scale)
     if observations:
@@ -47,9 +49,7 @@ def judge_scored(case: Case, node: Scored) -> Verdict:
     iso = narrow.iso() if narrow is not None else ""
     return case.memory.shared(
         (id(node), iso),
-        lambda: Verdict(
-            Truth.UNKNOWN, node, Basis.NONE, f"There is no usable {scale.name}.", missing=(missing(iso),)
-        ),
+        lambda: Verdict(Truth.UNKNOWN, node, Basis.NONE, f"There is no usable {scale.name}.", missing=(missing(iso),)),
     )
 
 

@@ -113,7 +113,9 @@ def treatment_given(
         if not is_it:
             return None
         shown = _shown(fact, name, hit, Role.CONTRADICTS, f"{fact.source.type}.status", fact.status)
-        return Given(hit, Finding(Truth.FALSE, f"{name} was not given ({fact.status})", (shown,), refuting=True), period)
+        return Given(
+            hit, Finding(Truth.FALSE, f"{name} was not given ({fact.status})", (shown,), refuting=True), period
+        )
     asked = period.onset() if concept.event or node.when.timing is Timing.EVER else period
     when = overlaps(asked, window)
     if when is Truth.FALSE and not is_it:
@@ -134,9 +136,7 @@ def treatment_given(
     return Given(hit, finding, period)
 
 
-def _narrow(  # noqa: PLR0913
-    case: Case, node: HadTreatment, concept: Concept, fact: TreatmentFact, name: str, finding: Finding
-) -> None:
+def _narrow(case: Case, node: HadTreatment, concept: Concept, fact: TreatmentFact, name: str, finding: Finding) -> None:
     """Route, site, intent, reason and exceptions of one record."""
     kind = fact.source.type
     wanted = node.routes or implied_routes(node.concept)
@@ -158,7 +158,7 @@ def _narrow(  # noqa: PLR0913
             finding.text = f"{finding.text}, which is an exception"
 
 
-def _dosed(  # noqa: PLR0913
+def _dosed(
     case: Case, node: HadTreatment, concept: Concept, given: Sequence[Given], dose: Dose, window: Window
 ) -> Verdict:
     """By the dose of all that counts or may count, taken together."""
@@ -192,9 +192,7 @@ def _dosed(  # noqa: PLR0913
         return Verdict(Truth.UNKNOWN, node, Basis.NONE, text, evidence, base.missing)
     missing = [*answer.missing, *(one for each in counted for one in each.finding.missing)]
     questions = tuple(dict.fromkeys(one for each in counted for one in each.finding.questions))
-    return Verdict(
-        Truth.UNKNOWN, node, Basis.NONE, text, evidence, tuple(dict.fromkeys(missing)), questions
-    )
+    return Verdict(Truth.UNKNOWN, node, Basis.NONE, text, evidence, tuple(dict.fromkeys(missing)), questions)
 
 
 def _dose_evidence(fact: TreatmentFact) -> tuple[Evidence, ...]:
@@ -322,8 +320,6 @@ def _clause(fact: TreatmentFact, name: str) -> str:
     return f"{name}, {when or 'undated'}"
 
 
-def _shown(  # noqa: PLR0913
-    fact: TreatmentFact, name: str, hit: Hit[TreatmentFact], role: Role, path: str, value: str
-) -> Evidence:
+def _shown(fact: TreatmentFact, name: str, hit: Hit[TreatmentFact], role: Role, path: str, value: str) -> Evidence:
     effective = period_text(fact.start, fact.end, ongoing=fact.ongoing)
     return Evidence(fact.source.reference, role, path, value, effective, first_coding(fact.code, hit.coding))

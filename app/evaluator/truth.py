@@ -25,7 +25,7 @@ _NEGATION = {Truth.TRUE: Truth.FALSE, Truth.FALSE: Truth.TRUE, Truth.UNKNOWN: Tr
 
 
 def negate(holds: Truth) -> Truth:
-    """not true = false, not false = true, not unknown = unknown."""
+    """Not true = false, not false = true, not unknown = unknown."""
     return _NEGATION[holds]
 
 

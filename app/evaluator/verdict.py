@@ -95,9 +95,7 @@ class Verdict:
                 return tuple(part for part in self.because if part.holds is not Truth.FALSE)
             case _:
                 return tuple(
-                    part
-                    for part in self.because
-                    if part.holds is self.holds and not isinstance(part.node, Preference)
+                    part for part in self.because if part.holds is self.holds and not isinstance(part.node, Preference)
                 )
 
 

@@ -76,9 +76,7 @@ def _asked(node: Elapsed) -> str:
     return f"{text}, or {node.half_lives} half-lives if that is longer." if node.half_lives else f"{text}."
 
 
-def _records(
-    case: Case, node: Elapsed, concept: Concept
-) -> Iterator[tuple[Finding, Period, TreatmentFact | None]]:
+def _records(case: Case, node: Elapsed, concept: Concept) -> Iterator[tuple[Finding, Period, TreatmentFact | None]]:
     """Every record of it at any time, with what is open about it."""
     window = window_of(EVER, case.as_of)
     if isinstance(node.treatment, HadTreatment):

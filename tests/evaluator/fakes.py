@@ -193,7 +193,7 @@ def coded(code: str, system: str = "snomed", text: str = "") -> Coded:
     return Coded((Coding(system, f"urn:{system}", code, code),), text)
 
 
-def condition(  # noqa: PLR0913
+def condition(
     name: str,
     code: str,
     onset: str | None = "2024-01-01",
@@ -212,7 +212,7 @@ def condition(  # noqa: PLR0913
     )  # fmt: skip
 
 
-def treatment(  # noqa: PLR0913
+def treatment(
     name: str,
     code: str,
     start: str | None = "2026-11-01",
@@ -269,7 +269,7 @@ def ranged(low: str | None, high: str | None, unit: str = "", applies: tuple[str
     )
 
 
-def observation(  # noqa: PLR0913
+def observation(
     name: str,
     analyte: str,
     value: Value | str | None,
@@ -391,9 +391,7 @@ class FakeChart:
     def observations(self, analyte: str) -> tuple[ObservationFact, ...]:
         """Oldest first, undated ones first of all."""
         found = [
-            each
-            for each in self.facts
-            if isinstance(each, ObservationFact) and each.code.codings[0].code == analyte
+            each for each in self.facts if isinstance(each, ObservationFact) and each.code.codings[0].code == analyte
         ]
         found.sort(
             key=lambda each: (
