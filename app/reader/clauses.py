@@ -25,7 +25,7 @@ from app.criteria.nodes import (
     Quote,
 )
 from app.reader.drafts import question
-from app.reader.rewrite import rewrite_treatments
+from app.reader.rewrite import in_window, rewrite_treatments, window_of
 from app.reader.scan_state import UnreadError
 from app.reader.scanner import Scanner
 from app.reader.tokens import NameKind, Token, names_of, tokenise
@@ -139,6 +139,8 @@ class Clauses:
         without = next((names_of(token, NameKind.CONDITION) for token in tail if token.names), {})
         if without and "without" in bare and tokens[:at]:
             extra = self._clause(tokens[0].start, tokens[at - 1].end)
+            if (when := window_of(parts[-1])) is not None:
+                extra = in_window(extra, when)
             concept = without[NameKind.CONDITION]
             parts.append(
                 AllOf(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from app.criteria.nodes import AllOf, AnyOf, HadTreatment, HadVaccine
+from app.criteria.nodes import AllOf, AnyOf, HadTreatment, HadVaccine, children
 
 if TYPE_CHECKING:
-    from app.criteria.nodes import Criterion, Except
+    from app.criteria.nodes import Criterion, Except, When
 
 
 def rewrite_treatments(node: Criterion, exceptions: tuple[Except, ...]) -> Criterion | None:
@@ -24,3 +24,19 @@ def rewrite_treatments(node: Criterion, exceptions: tuple[Except, ...]) -> Crite
         kept = tuple(new if new is not None else old for new, old in zip(parts, node.parts, strict=True))
         return replace(node, parts=kept)
     return None
+
+
+def window_of(node: Criterion) -> When | None:
+    """When the first treatment of a node is asked for; None where it has none."""
+    if isinstance(node, HadTreatment):
+        return node.when
+    return next((when for each in children(node) if (when := window_of(each)) is not None), None)
+
+
+def in_window(node: Criterion, when: When) -> Criterion:
+    """The node with every treatment asked for at `when`."""
+    if isinstance(node, HadTreatment):
+        return replace(node, when=when)
+    if isinstance(node, AllOf | AnyOf):
+        return replace(node, parts=tuple(in_window(part, when) for part in node.parts))
+    return node

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from app.criteria.nodes import CURRENT, AllOf, AnyOf, Criterion, Except, HadTreatment, Not, State
-from app.reader.drafts import question
+from app.knowledge.catalogue import Kind
+from app.reader.drafts import Draft, question
+from app.reader.rewrite import rewrite_treatments
 from app.reader.scan_facts import ScanFacts
 from app.reader.scan_state import ROUTES, UnreadError, without_parentheses
 from app.reader.tokens import NameKind, Token, names_of
@@ -41,8 +43,18 @@ class ScanExceptions(ScanFacts):
             self._restrict(Not(self._question(rest)), rest[-1].end)
             return
         for draft in targets:
-            draft.excluding.extend(exceptions)
+            self._apply(draft, exceptions)
         self.drafts[-1].end = rest[-1].end
+
+    def _apply(self, draft: Draft, exceptions: list[Except]) -> None:
+        """An excepted treatment of a condition is one that its narrowing asks for ("requiring ..., not including B")."""
+        treated = {each.id for each in self.context.catalogue.concepts.values() if each.kind is Kind.TREATMENT}
+        of_treatment = tuple(each for each in exceptions if each.concept in treated)
+        if draft.kind is not NameKind.CONDITION or not draft.restricts or not of_treatment:
+            draft.excluding.extend(exceptions)
+            return
+        draft.excluding.extend(each for each in exceptions if each.concept not in treated)
+        draft.restricts = [rewrite_treatments(each, of_treatment) or each for each in draft.restricts]
 
     def _exceptions(self, tokens: list[Token]) -> list[Except] | None:
         """The list after an exception word, None where a member cannot be read."""
