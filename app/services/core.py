@@ -183,6 +183,17 @@ def judge(trial: ReadyTrial, bundle: bytes, options: Options, desk: Desk) -> byt
     return _dumps(report)
 
 
+def judge_each(trials: Iterable[ReadyTrial], bundle: bytes, options: Options, desk: Desk) -> list[bytes]:
+    """An EligibilityReport a trial; the bundle is read once. Raises what `read_chart` raises."""
+    chart = open_chart(bundle, options, desk)
+    return [_dumps(_report(trial, _judge(chart, options, desk, trial), desk)) for trial in trials]
+
+
+def open_chart(bundle: bytes, options: Options, desk: Desk) -> PatientChart:
+    """The record of the patient that the options mean. Raises what `read_chart` raises."""
+    return _chart(bundle, options, desk.catalogue)
+
+
 def judge_all(trials: Iterable[ReadyTrial], bundle: bytes, options: Options, limit: int | None, desk: Desk) -> bytes:
     """One summary a trial, best candidates first. Raises what `read_chart` raises."""
     chart = _chart(bundle, options, desk.catalogue)
