@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from app.criteria.nodes import AgeIs, Op, Sex, SexIs
-from app.criteria.time import Duration, after, completed
+from app.criteria.time import Duration, TimeUnit, after, completed
 from app.criteria.words import range_words
 from app.evaluator.truth import Truth, all_of
 from app.evaluator.verdict import Basis, Evidence, Missing, Role, Verdict
@@ -64,7 +65,14 @@ def _holds(node: AgeIs, born: date, on: date) -> Truth:
 def _one(bound: AgeBound, born: date, on: date) -> Truth:
     age = completed(born, on, bound.age.unit)
     limit = bound.age.count
-    holds = {Op.LT: age < limit, Op.LE: age <= limit, Op.GE: age >= limit, Op.GT: age > limit}[bound.op]
+    if bound.op is Op.LT:
+        holds = age < limit
+    elif bound.op is Op.LE:
+        holds = age <= limit
+    elif bound.op is Op.GE:
+        holds = age >= limit
+    else:
+        holds = age > limit
     return Truth.TRUE if holds else Truth.FALSE
 
 
@@ -82,13 +90,18 @@ def _turns(node: AgeIs, born: date, on: date, holds: Truth) -> date | None:
     for each in node.bounds:
         for more in (0, 1):
             try:
-                days.add(after(born, Duration(Decimal(int(each.age.count) + more), each.age.unit)))
+                days.add(after(born, _length(int(each.age.count) + more, each.age.unit)))
             except ValueError:
                 continue
     for day in sorted(days):
         if day > on and _holds(node, born, day) is not holds:
             return day
     return None
+
+
+@lru_cache(maxsize=512)
+def _length(count: int, unit: TimeUnit) -> Duration:
+    return Duration(Decimal(count), unit)
 
 
 def judge_sex(case: Case, node: SexIs) -> Verdict:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from app.criteria.nodes import AllOf, AnyOf, AtLeast, If, Not
 from app.evaluator.facts import Coding
@@ -109,6 +109,8 @@ class Case:
 
     as_of: date
     stale_before: date
+    memo: dict[tuple[object, ...], Any] = field(default_factory=dict)
+    """What several nodes of this chart ask for: the latest values, values in a unit, records that nobody can place."""
 
     def is_recent(self, when: DateSpan | None) -> bool:
         """Whether a value is not stale: not older than the setting says."""

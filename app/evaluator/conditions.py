@@ -21,6 +21,8 @@ from app.evaluator.wording import coded_text, first_coding, on, period_text
 from app.knowledge.catalogue import Family, Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from app.evaluator.case import Case
     from app.evaluator.facts import ConditionFact, Hit, ObservationFact, TreatmentFact
     from app.knowledge.catalogue import Concept
@@ -95,9 +97,13 @@ def _findings(case: Case, node: HasCondition, concept: Concept) -> tuple[Found, 
     window = window_of(node.when, case.as_of)
     conditions: Found = []
     for hit in hits:
+        if hit.match is Match.UNPLACED:
+            continue
         finding = condition_finding(case, node, concept, hit, window)
         if finding is not None:
             conditions.append((hit.fact, finding))
+    if len(conditions) < len(hits):
+        conditions += _unplaced(case, node, concept, hits, window)
     others = [_treatment(case, node, concept, each, window) for each in treatments]
     others += [_observation(case, node, concept, each, window) for each in observed]
     return conditions, [each for each in others if each is not None]
@@ -144,6 +150,26 @@ def condition_finding(
     return finding
 
 
+def _unplaced(
+    case: Case, node: HasCondition, concept: Concept, hits: Sequence[Hit[ConditionFact]], window: Window
+) -> Found:
+    """Records that nobody can place say the same to every question of the same time: they are read once."""
+    when = HasCondition(concept.id, node.when)
+    key = ("conditions", node.when.timing.value, window.first, window.closed, concept.event, concept.malignancy)
+    known: dict[str, Finding | None] = case.memo.setdefault(key, {})
+    found: Found = []
+    for hit in hits:
+        if hit.match is Match.UNPLACED:
+            reference = hit.fact.source.reference
+            if reference not in known:
+                known[reference] = condition_finding(case, when, concept, hit, window)
+            finding = known[reference]
+            if finding is not None:
+                # A copy: what asks for a disease under study changes its findings.
+                found.append((hit.fact, replace(finding)))
+    return found
+
+
 def which(asked: str, kind: str, name: str, hit: Hit[ConditionFact] | Hit[TreatmentFact]) -> Missing:
     """What to send where a record is less specific than the question, or says it in words only."""
     match hit.match:
@@ -152,7 +178,7 @@ def which(asked: str, kind: str, name: str, hit: Hit[ConditionFact] | Hit[Treatm
         case Match.NAMED:
             return Missing(kind, f"a code for “{name}” ({asked})", hit.coding)
         case _:
-            return Missing(kind, f"a code for “{name}”: it cannot be told whether it is {asked}", hit.coding)
+            return Missing(kind, f"a code for “{name}” that can be placed", hit.coding)
 
 
 def _period(concept: Concept, fact: ConditionFact, case: Case) -> Period:

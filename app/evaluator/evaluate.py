@@ -104,11 +104,11 @@ class Judge:
             case If():
                 return judge_if(case, node)
             case Judgement():
-                return judge_question(node)
+                return judge_question(case, node)
             case NotUnderstood():
-                return judge_not_understood(node)
+                return judge_not_understood(case, node)
             case Preference():
-                return judge_preference(node)
+                return judge_preference(case, node)
             case AgeIs():
                 return judge_age(case, node)
             case SexIs():

@@ -68,15 +68,13 @@ def weigh(case: Case, node: Criterion, name: str, families: tuple[Family, ...], 
     open_ = [each for each in findings if each.holds is Truth.UNKNOWN]
     hidden = case.hidden(families)
     if open_:
+        missing = once([each for finding in open_ for each in finding.missing])
+        questions = once([each for finding in open_ for each in finding.questions])
+        if hidden and not _only_asks(open_):
+            missing += tuple(not_shown(each, name) for each in hidden)
+        basis = Basis.JUDGEMENT if questions and not missing else Basis.NONE
         return Verdict(
-            Truth.UNKNOWN,
-            node,
-            Basis.JUDGEMENT if not hidden and not any(each.missing for each in open_) else Basis.NONE,
-            said(open_),
-            evidence=cited(open_, Role.CONSIDERED),
-            missing=once(each for finding in open_ for each in finding.missing)
-            + tuple(not_shown(each, name) for each in hidden if not _only_asks(open_)),
-            questions=once(each for finding in open_ for each in finding.questions),
+            Truth.UNKNOWN, node, basis, said(open_), cited(open_, Role.CONSIDERED), missing, questions
         )
     if not findings:
         return case.nothing(node, name, families)
@@ -106,14 +104,19 @@ def _only_asks(findings: Sequence[Finding]) -> bool:
 
 
 def cited(findings: Iterable[Finding], role: Role) -> tuple[Evidence, ...]:
-    """The evidence of all of them, each once; the role is theirs unless the record speaks against by itself."""
-    return once(
-        each
-        if each.role is role or each.role is Role.CONTRADICTS
-        else Evidence(each.reference, role, each.path, each.value, each.effective, each.code, each.stale)
-        for finding in findings
-        for each in finding.evidence
-    )
+    """The evidence of all of them, each element once; the role is theirs unless the record speaks against by itself."""
+    seen: dict[tuple[str, str, str], Evidence] = {}
+    for finding in findings:
+        for each in finding.evidence:
+            key = (each.reference, each.path, each.value)
+            if key not in seen:
+                seen[key] = each if each.role is role or each.role is Role.CONTRADICTS else in_role(each, role)
+    return tuple(seen.values())
+
+
+def in_role(each: Evidence, role: Role) -> Evidence:
+    """The same element in another role."""
+    return Evidence(each.reference, role, each.path, each.value, each.effective, each.code, each.stale)
 
 
 def said(findings: Sequence[Finding], most: int = 4) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar, assert_never
 
 from app.criteria.nodes import AllOf, AnyOf, AtLeast, If, Not, Preference
 from app.evaluator.truth import Truth, all_of, any_of, at_least, negate
-from app.evaluator.verdict import Basis, Verdict
+from app.evaluator.verdict import Basis, Verdict, deciding_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,36 +77,43 @@ def _verdict(
 ) -> Verdict:
     """What a verdict of logic rests on: the deciding parts where it is definite, the open ones where it is not."""
     if holds is Truth.UNKNOWN:
-        open_ = tuple(each for each in because if each.holds is Truth.UNKNOWN and not isinstance(each.node, Preference))
-        missing = _union(each.missing for each in open_)
-        questions = _union(each.questions for each in open_)
+        open_ = [each for each in because if each.holds is holds and not isinstance(each.node, Preference)]
+        missing = _union([each.missing for each in open_])
+        questions = _union([each.questions for each in open_])
         basis = Basis.JUDGEMENT if questions and not missing else Basis.NONE
-        return Verdict(
-            holds, node, basis, "", _union(each.evidence for each in because), missing, questions, because=because
-        )
-    shell = Verdict(holds, node, Basis.NONE, "", because=because)
-    deciding = shell.deciding() or because
-    basis = next((each for each in _ORDER if any(part.basis is each for part in deciding)), Basis.NONE)
+        evidence = _union([each.evidence for each in because])
+        return Verdict(holds, node, basis, "", evidence, missing, questions, None, because)
+    parts = deciding_of(node, holds, because) or because
     return Verdict(
         holds,
         node,
-        basis,
+        _basis(parts),
         "",
-        _union(each.evidence for each in deciding),
-        turns_on=turns,
-        because=because,
-        searched=_union(each.searched for each in deciding),
+        _union([each.evidence for each in parts]),
+        (),
+        (),
+        turns,
+        because,
+        _union([each.searched for each in parts]),
     )
 
 
-def _union(items: Iterable[tuple[T, ...]]) -> tuple[T, ...]:
-    """Each once, in the order they first came; nothing is built where all are empty."""
+def _basis(parts: tuple[Verdict, ...]) -> Basis:
+    """The firmest of the parts' bases."""
+    first = parts[0].basis if parts else Basis.NONE
+    if first is Basis.EVIDENCE or all(each.basis is first for each in parts):
+        return first
+    return next((each for each in _ORDER if any(part.basis is each for part in parts)), Basis.NONE)
+
+
+def _union(items: list[tuple[T, ...]]) -> tuple[T, ...]:
+    """Each once, in the order they first came; nothing is built where at most one has any."""
     full = [each for each in items if each]
     if not full:
         return ()
     if len(full) == 1:
         return full[0]
-    return tuple(dict.fromkeys(one for each in full for one in each))
+    return tuple(dict.fromkeys([one for each in full for one in each]))
 
 
 def _turns(node: AllOf | AnyOf | AtLeast | Not, holds: Truth, parts: tuple[Verdict, ...]) -> date | None:

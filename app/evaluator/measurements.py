@@ -103,7 +103,7 @@ def _nothing(case: Case, node: Measured, analyte: Analyte) -> Verdict:
 def _answer(case: Case, node: Measured, analyte: Analyte, fact: ObservationFact) -> Answer:
     """One value against all bounds."""
     said = f"{analyte.name} {value_text(fact.value)}{on(fact.when)}"
-    interval = read_interval(fact.value, analyte, case.catalogue)
+    interval = _interval(case, fact, analyte)
     if isinstance(interval, Unreadable):
         wanted_ = wanted(case, node, analyte, "")
         unit = isinstance(fact.value, NumberValue)
@@ -126,6 +126,15 @@ def _answer(case: Case, node: Measured, analyte: Analyte, fact: ObservationFact)
         f"{value_text(fact.value)}{shown}",
         tuple(one for each in parts for one in each.extra),
     )
+
+
+def _interval(case: Case, fact: ObservationFact, analyte: Analyte) -> Interval | Unreadable:
+    key = ("interval", id(fact), analyte.id)
+    found: tuple[ObservationFact, Interval | Unreadable] | None = case.memo.get(key)
+    if found is None:
+        # The fact is kept with its interval, so that its id stays its own.
+        found = case.memo[key] = (fact, read_interval(fact.value, analyte, case.catalogue))
+    return found[1]
 
 
 def _bound(

@@ -19,24 +19,35 @@ _ANY_REPORT = ("pathology-report", "cytology-report")
 _HISTOLOGY_SYSTEMS = ("icd-o", "2.16.840.1.113883.6.43.1")  # ICD-O morphology: a code that a pathologist gives
 
 
-def judge_question(node: Judgement) -> Verdict:
+def judge_question(case: Case, node: Judgement) -> Verdict:
     """A person says."""
-    return Verdict(
-        Truth.UNKNOWN, node, Basis.JUDGEMENT, "Only a person can tell.", questions=(Question(node.question),)
+    return case.memory.shared(
+        (id(node),),
+        lambda: Verdict(
+            Truth.UNKNOWN, node, Basis.JUDGEMENT, "Only a person can tell.", questions=(Question(node.question),)
+        ),
     )
 
 
-def judge_not_understood(node: NotUnderstood) -> Verdict:
+def judge_not_understood(case: Case, node: NotUnderstood) -> Verdict:
     """The text is quoted: a person reads it."""
-    return Verdict(
-        Truth.UNKNOWN, node, Basis.JUDGEMENT, "This text was not understood; a person has to read it.",
-        questions=(Question(f"Does this hold: “{node.text}”?"),),
-    )  # fmt: skip
+    return case.memory.shared(
+        (id(node),),
+        lambda: Verdict(
+            Truth.UNKNOWN,
+            node,
+            Basis.JUDGEMENT,
+            "This text was not understood; a person has to read it.",
+            questions=(Question(f"Does this hold: “{node.text}”?"),),
+        ),
+    )
 
 
-def judge_preference(node: Preference) -> Verdict:
+def judge_preference(case: Case, node: Preference) -> Verdict:
     """It binds nobody."""
-    return Verdict(Truth.UNKNOWN, node, Basis.NONE, "A preference; it binds nobody.")
+    return case.memory.shared(
+        (id(node),), lambda: Verdict(Truth.UNKNOWN, node, Basis.NONE, "A preference; it binds nobody.")
+    )
 
 
 def judge_alive(case: Case, node: IsAlive) -> Verdict:

@@ -18,7 +18,7 @@ from app.evaluator.periods import of_treatment
 from app.evaluator.routes import by_route, implied_routes, routes_of
 from app.evaluator.truth import Truth, any_of, negate
 from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict
-from app.evaluator.windows import DAWN, DUSK, Period, Window, leaves, overlaps, window_of
+from app.evaluator.windows import DUSK, Period, Window, leaves, overlaps, window_of
 from app.evaluator.wording import coded_text, date_text, first_coding, listed, period_text
 from app.knowledge.catalogue import Family
 
@@ -64,8 +64,12 @@ def judge_treatment(case: Case, node: HadTreatment) -> Verdict:
     if not hits and not conditions:
         return case.nothing(node, concept.name, concept.families)
     window = window_of(node.when, case.as_of)
-    given = [each for each in (treatment_given(case, node, concept, hit, window) for hit in hits) if each is not None]
     dose = node.dose or _threshold(node, concept)
+    if dose is None and node.degree is None:
+        return weigh(
+            case, node, concept.name, concept.families, [*_findings(case, node, concept, hits, window), *conditions]
+        )
+    given = [each for each in (treatment_given(case, node, concept, hit, window) for hit in hits) if each is not None]
     findings = [each.finding for each in given]
     if dose is not None and any(each.finding.holds is not Truth.FALSE for each in given):
         return _dosed(case, node, concept, given, dose, window)
@@ -74,6 +78,38 @@ def judge_treatment(case: Case, node: HadTreatment) -> Verdict:
             if each.holds is not Truth.FALSE:
                 each.require(Truth.UNKNOWN, (), (ask_degree(concept.name, node.degree),))
     return weigh(case, node, concept.name, concept.families, [*findings, *conditions])
+
+
+def _findings(
+    case: Case, node: HadTreatment, concept: Concept, hits: Sequence[Hit[TreatmentFact]], window: Window
+) -> list[Finding]:
+    """What each record says; those that nobody can place say the same to every question of the same time."""
+    found = []
+    for hit in hits:
+        if hit.match is Match.UNPLACED:
+            given = unplaced_given(case, node, concept, hit, window)
+        else:
+            given = treatment_given(case, node, concept, hit, window)
+        if given is not None:
+            found.append(given.finding)
+    return found
+
+
+def unplaced_given(
+    case: Case, node: HadTreatment, concept: Concept, hit: Hit[TreatmentFact], window: Window
+) -> Given | None:
+    """What a record that nobody can place says, read once for all questions of the same time. Not to be changed."""
+    whole = concept.event or node.when.timing is Timing.EVER
+    key = ("treatment", hit.fact.source.reference, window.first, window.closed, whole)
+    if key not in case.memo:
+        bare = HadTreatment(concept.id, node.when)
+        case.memo[key] = treatment_given(case, bare, concept, hit, window, plain=True)
+    given: Given | None = case.memo[key]
+    wanted = node.routes or implied_routes(node.concept)
+    if given is not None and (wanted or node.not_routes) and hit.fact.family is Family.MEDICATION:
+        by = by_route(routes_of(hit.fact, case.catalogue), wanted, node.not_routes)
+        return None if by is Truth.FALSE else given
+    return given
 
 
 def judge_vaccine(case: Case, node: HadVaccine) -> Verdict:
@@ -100,9 +136,12 @@ def treatment_hits(case: Case, concept: Concept) -> tuple[Hit[TreatmentFact], ..
 
 
 def treatment_given(
-    case: Case, node: HadTreatment, concept: Concept, hit: Hit[TreatmentFact], window: Window
+    case: Case, node: HadTreatment, concept: Concept, hit: Hit[TreatmentFact], window: Window, *, plain: bool = False
 ) -> Given | None:
-    """What one record says; None where it has nothing to do with the question. Doses are summed later."""
+    """What one record says; None where it has nothing to do with the question. Doses are summed later.
+
+    `plain` leaves out what the question says of routes, sites and the like.
+    """
     fact = hit.fact
     is_it = hit.match is Match.IS
     name = coded_text(fact.code) or concept.name
@@ -112,7 +151,7 @@ def treatment_given(
     if fact.standing is Standing.AGAINST:
         if not is_it:
             return None
-        shown = _shown(fact, name, hit, Role.CONTRADICTS, f"{fact.source.type}.status", fact.status)
+        shown = _shown(fact, hit, Role.CONTRADICTS, f"{fact.source.type}.status", fact.status)
         return Given(
             hit, Finding(Truth.FALSE, f"{name} was not given ({fact.status})", (shown,), refuting=True), period
         )
@@ -120,7 +159,7 @@ def treatment_given(
     when = overlaps(asked, window)
     if when is Truth.FALSE and not is_it:
         return None
-    shown = _shown(fact, name, hit, Role.CONSIDERED, _path(fact), name)
+    shown = _shown(fact, hit, Role.CONSIDERED, _path(fact), name)
     finding = Finding(when, _clause(fact, name), (shown,))
     if when is Truth.FALSE:
         return Given(hit, finding, period)
@@ -132,11 +171,12 @@ def treatment_given(
         finding.leaves = leaves(asked, node.when, case.as_of)
     if not is_it:
         finding.require(Truth.UNKNOWN, (which(concept.name, fact.source.type, name, hit),))
-    _narrow(case, node, concept, fact, name, finding)
+    if not plain:
+        _narrow(case, node, fact, name, finding)
     return Given(hit, finding, period)
 
 
-def _narrow(case: Case, node: HadTreatment, concept: Concept, fact: TreatmentFact, name: str, finding: Finding) -> None:
+def _narrow(case: Case, node: HadTreatment, fact: TreatmentFact, name: str, finding: Finding) -> None:
     """Route, site, intent, reason and exceptions of one record."""
     kind = fact.source.type
     wanted = node.routes or implied_routes(node.concept)
@@ -276,13 +316,13 @@ def _planned(case: Case, node: HadTreatment, concept: Concept) -> Verdict:
             period = of_treatment(fact, case.as_of)
             ahead = overlaps(period.onset(), Window(case.as_of, DUSK))
         name = coded_text(fact.code) or concept.name
-        shown = _shown(fact, name, hit, Role.CONSIDERED, _path(fact), name)
+        shown = _shown(fact, hit, Role.CONSIDERED, _path(fact), name)
         finding = Finding(ahead, f"{name} is planned", (shown,))
         if ahead is Truth.UNKNOWN:
             finding.missing = (Missing(fact.source.type, f"date of {name}"),)
         if hit.match is not Match.IS:
             finding.require(Truth.UNKNOWN, (which(concept.name, fact.source.type, name, hit),))
-        _narrow(case, node, concept, fact, name, finding)
+        _narrow(case, node, fact, name, finding)
         if node.degree is not None and finding.holds is not Truth.FALSE:
             finding.require(Truth.UNKNOWN, (), (ask_degree(concept.name, node.degree),))
         findings.append(finding)
@@ -320,6 +360,6 @@ def _clause(fact: TreatmentFact, name: str) -> str:
     return f"{name}, {when or 'undated'}"
 
 
-def _shown(fact: TreatmentFact, name: str, hit: Hit[TreatmentFact], role: Role, path: str, value: str) -> Evidence:
+def _shown(fact: TreatmentFact, hit: Hit[TreatmentFact], role: Role, path: str, value: str) -> Evidence:
     effective = period_text(fact.start, fact.end, ongoing=fact.ongoing)
     return Evidence(fact.source.reference, role, path, value, effective, first_coding(fact.code, hit.coding))

@@ -25,21 +25,32 @@ _NEGATION = {Truth.TRUE: Truth.FALSE, Truth.FALSE: Truth.TRUE, Truth.UNKNOWN: Tr
 
 
 def negate(holds: Truth) -> Truth:
-    """Not true = false, not false = true, not unknown = unknown."""
-    return _NEGATION[holds]
+    """not true = false, not false = true, not unknown = unknown."""
+    if holds is Truth.TRUE:
+        return Truth.FALSE
+    return Truth.TRUE if holds is Truth.FALSE else Truth.UNKNOWN
 
 
 def all_of(holds: Iterable[Truth]) -> Truth:
     """One false decides; failing that, one unknown leaves it unknown."""
-    seen = set(holds)
-    if Truth.FALSE in seen:
-        return Truth.FALSE
-    return Truth.UNKNOWN if Truth.UNKNOWN in seen else Truth.TRUE
+    found = Truth.TRUE
+    for each in holds:
+        if each is Truth.FALSE:
+            return Truth.FALSE
+        if each is Truth.UNKNOWN:
+            found = Truth.UNKNOWN
+    return found
 
 
 def any_of(holds: Iterable[Truth]) -> Truth:
     """`all_of` in the mirror of `negate`."""
-    return negate(all_of(negate(each) for each in holds))
+    found = Truth.FALSE
+    for each in holds:
+        if each is Truth.TRUE:
+            return Truth.TRUE
+        if each is Truth.UNKNOWN:
+            found = Truth.UNKNOWN
+    return found
 
 
 def at_least(count: int, holds: Iterable[Truth]) -> Truth:

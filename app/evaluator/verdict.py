@@ -86,17 +86,20 @@ class Verdict:
 
     def deciding(self) -> tuple[Verdict, ...]:
         """The parts that, taken alone under the same node, would have given the same answer."""
-        match self.node:
-            case Not():
-                return self.because
-            case If():
-                return _deciding_branches(self.because)
-            case AtLeast() if self.holds is Truth.UNKNOWN:
-                return tuple(part for part in self.because if part.holds is not Truth.FALSE)
-            case _:
-                return tuple(
-                    part for part in self.because if part.holds is self.holds and not isinstance(part.node, Preference)
-                )
+        return deciding_of(self.node, self.holds, self.because)
+
+
+def deciding_of(node: Criterion, holds: Truth, because: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
+    """The parts that, taken alone under that node, give that answer."""
+    match node:
+        case Not():
+            return because
+        case If():
+            return _deciding_branches(because)
+        case AtLeast() if holds is Truth.UNKNOWN:
+            return tuple([each for each in because if each.holds is not Truth.FALSE])
+        case _:
+            return tuple([each for each in because if each.holds is holds and not isinstance(each.node, Preference)])
 
 
 def _deciding_branches(because: tuple[Verdict, ...]) -> tuple[Verdict, ...]:

@@ -11,10 +11,10 @@ from app.criteria.nodes import EVER, Elapsed, HadTreatment, HasCondition
 from app.criteria.time import before
 from app.evaluator.conditions import condition_finding, not_in_catalogue
 from app.evaluator.doses import drugs_of
-from app.evaluator.facts import Activity
+from app.evaluator.facts import Activity, Match
 from app.evaluator.findings import Finding, said
 from app.evaluator.periods import of_condition
-from app.evaluator.treatments import treatment_given, treatment_hits
+from app.evaluator.treatments import treatment_given, treatment_hits, unplaced_given
 from app.evaluator.truth import Truth
 from app.evaluator.verdict import Basis, Evidence, Missing, Role, Verdict
 from app.evaluator.windows import Period, passes, window_of
@@ -82,7 +82,10 @@ def _records(case: Case, node: Elapsed, concept: Concept) -> Iterator[tuple[Find
     if isinstance(node.treatment, HadTreatment):
         treatment = replace(node.treatment, when=EVER)
         for found in treatment_hits(case, concept):
-            given = treatment_given(case, treatment, concept, found, window)
+            if found.match is Match.UNPLACED:
+                given = unplaced_given(case, treatment, concept, found, window)
+            else:
+                given = treatment_given(case, treatment, concept, found, window)
             if given is not None and given.finding.holds is not Truth.FALSE:
                 yield given.finding, given.period, found.fact
         asked = HasCondition(concept.id, EVER, excluding=treatment.excluding)
