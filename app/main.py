@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -16,16 +17,17 @@ from app.api.limits import LimitBody, NoLeaks
 from app.api.shapes import Problem
 from app.errors import EligoError
 from app.services.evaluation import Evaluation
+from app.services.local import Local
 from app.services.trials import Trials
 from app.services.workers import Workers
-from app.settings import Settings
+from app.settings import Settings, load_settings
 from app.store import Database, SqlTrials, is_current, migrate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from typing import Any
 
-    from app.services.trials import Store
+    from app.services.trials import OpenStore, Store
 
 _DESCRIPTION = """What a patient's FHIR record shows about every criterion of a clinical trial, with evidence.
 
@@ -34,16 +36,58 @@ person decides, with the record and the protocol at hand.
 """
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The service. An SQLite database is brought up to date when it starts; any other one only by `eligo migrate`."""
-    settings = settings or Settings()
-    database = Database(settings.database_url)
-    workers = Workers(settings.judge_processes, settings.judge_limit_s)
+class NotMigrated(EligoError):
+    """A database that only its owner may change is not at the newest migration."""
 
+    def __init__(self) -> None:
+        super().__init__("The database is not up to date. Run `eligo migrate` first.")
+
+
+@dataclass(frozen=True, slots=True)
+class AtHand:
+    """What the command line works with: the services, at work within this process."""
+
+    trials: Trials
+    evaluation: Evaluation
+
+
+@asynccontextmanager
+async def at_hand(settings: Settings) -> AsyncIterator[AtHand]:
+    """The services on the database of the settings. NotMigrated, DatabaseUnavailable, BadDatabaseUrl."""
+    database = Database(settings.database_url)
+    try:
+        await ensure_current(database)
+        local = Local()
+        opener = _opener(database)
+        yield AtHand(Trials(opener, local), Evaluation(opener, local))
+    finally:
+        await database.close()
+
+
+async def ensure_current(database: Database) -> None:
+    """Migrate an SQLite file; any other database must be current already. NotMigrated."""
+    if database.is_sqlite:
+        await migrate(database)
+    elif not await is_current(database):
+        raise NotMigrated
+
+
+def _opener(database: Database) -> OpenStore:
     @asynccontextmanager
     async def open_store() -> AsyncIterator[Store]:
         async with database.transaction() as connection:
             yield SqlTrials(connection)
+
+    return open_store
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The service. An SQLite database is brought up to date when it starts; any other one only by `eligo migrate`."""
+    settings = settings or load_settings()
+    database = Database(settings.database_url)
+    workers = Workers(settings.judge_processes, settings.judge_limit_s)
+
+    open_store = _opener(database)
 
     async def database_state() -> str:
         try:

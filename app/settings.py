@@ -6,14 +6,25 @@ import os
 from pathlib import Path
 
 from platformdirs import user_data_path
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.errors import EligoError
 
 _MB = 1024 * 1024
 
 
 def _default_url() -> str:
     return f"sqlite:///{Path(user_data_path('eligo', appauthor=False)) / 'eligo.db'}"
+
+
+class BadSetting(EligoError):
+    """A variable of the environment that cannot be used; `name` says which. Its value is not repeated."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name} cannot be used: {reason}.")
+        self.name = name
+        self.reason = reason
 
 
 class Settings(BaseSettings):
@@ -29,3 +40,12 @@ class Settings(BaseSettings):
     """Processes that read and judge, for each server process."""
     judge_limit_s: float = Field(default=120.0, gt=0)
     """After this long a job is stopped."""
+
+
+def load_settings() -> Settings:
+    """The settings of the environment. BadSetting."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        raise BadSetting(f"ELIGO_{first['loc'][0]}".upper(), first["msg"]) from None

@@ -69,7 +69,6 @@ class Database:
         # Parameters never reach a log: a search may hold anything.
         self._engine = create_async_engine(self.url, hide_parameters=True, pool_pre_ping=not self.is_sqlite)
         if self.is_sqlite:
-            Path(str(self.url.database)).parent.mkdir(parents=True, exist_ok=True)
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
 
@@ -86,6 +85,14 @@ class Database:
                     yield connection
         except (OSError, OperationalError, InterfaceError, PoolTimeout) as error:
             raise DatabaseUnavailable(type(error).__name__) from error
+
+    def make_folder(self) -> None:
+        """Make the folder of an SQLite file, where it is not there yet."""
+        if self.is_sqlite:
+            try:
+                Path(str(self.url.database)).parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise DatabaseUnavailable(type(error).__name__) from error
 
     async def close(self) -> None:
         """Close every connection."""

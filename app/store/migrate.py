@@ -30,6 +30,7 @@ def scripts_folder() -> Path:
 
 async def migrate(database: Database) -> tuple[str | None, str | None]:
     """Run what is missing, in one transaction; the revisions before and after."""
+    database.make_folder()
     async with database.transaction(locked=True) as connection:
         if not database.is_sqlite:
             # Two nodes that start together migrate one after the other; and a migration that has to wait for a table

@@ -31,7 +31,9 @@ JUDGE = "/v1/trials/NCT00000000/evaluate"
 
 NEVER_OVER_HTTP = {
     "BadDatabaseUrl": "ends the start of the service",
+    "BadSetting": "ends the start of the service",
     "CatalogueError": "ends the start of a worker",
+    "NotMigrated": "ends the start of the service",
     "NotComparable": "an answer within the evaluator",
     "UnitError": "an answer within the reader and the evaluator",
     "UnreadableRecord": "the root of the others",

@@ -1,0 +1,51 @@
+"""Reading and judging within this process, for the command line: what the workers do for the service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.knowledge.load import load_catalogue
+from app.services import core, jobs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.services.core import Form, ReadTrial, TrialKey
+    from app.services.evaluation import Fetch
+    from app.services.options import Options
+
+
+class Local:
+    """A reader and judge that blocks. CatalogueError where the catalogue cannot be read."""
+
+    def __init__(self) -> None:
+        self._desk = core.Desk(load_catalogue())
+
+    async def read_trial(self, form: Form, body: str) -> ReadTrial:
+        """Read a registration. UnusableTrial where it is none."""
+        return jobs.read_trial(self._desk, form, body)
+
+    async def read_text(self, text: str) -> bytes:
+        """Read criteria without storing them."""
+        return jobs.read_text(self._desk, text)
+
+    async def judge(self, trial: TrialKey, bundle: bytes, options: Options, fetch: Fetch) -> bytes:
+        """A report on one trial."""
+        await self._learn((trial,), fetch)
+        return jobs.judge(self._desk, trial, bundle, options)
+
+    async def judge_all(
+        self, trials: Sequence[TrialKey], bundle: bytes, options: Options, limit: int | None, fetch: Fetch
+    ) -> bytes:
+        """Summaries of all these trials, best candidates first."""
+        await self._learn(trials, fetch)
+        return jobs.judge_all(self._desk, trials, bundle, options, limit)
+
+    async def judge_inline(self, body: bytes, options: Options) -> bytes:
+        """Judge a record by a trial that came along with it."""
+        return jobs.judge_inline(self._desk, body, options)
+
+    async def _learn(self, trials: Sequence[TrialKey], fetch: Fetch) -> None:
+        new = [each for each in trials if each not in self._desk.trials]
+        documents = await fetch([each.digest for each in new])
+        jobs.learn(self._desk, {each: documents[each.digest] for each in new})
