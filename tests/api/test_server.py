@@ -1,0 +1,220 @@
+"""The service as it runs: `eligo serve` in a process of its own, on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from app.api import examples
+from app.api.limits import NoLeaks
+from app.main import _without_query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FHIR = {"Content-Type": "application/fhir+json"}
+SECRET = "Xanthippe-4711"
+CORE = [sys.executable, "-W", "error", "-c", "from app.cli import main; main()"]
+LIMIT = 8_000_000
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Its address, and the file its output goes to."""
+    folder = tmp_path_factory.mktemp("server")
+    port = free_port()
+    environment = {
+        **os.environ,
+        "ELIGO_DATABASE_URL": f"sqlite:///{folder}/new/eligo.db",
+        "ELIGO_JUDGE_PROCESSES": "1",
+        "ELIGO_MAX_BODY_BYTES": str(LIMIT),
+    }
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([*CORE, "serve", "--port", str(port)], env=environment, stdout=log, stderr=log)
+        address = f"http://127.0.0.1:{port}"
+        try:
+            wait_until_ready(address, process)
+            yield address, folder / "log"
+            children = [
+                int(each) for each in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            ]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+    assert process.returncode in {0, -signal.SIGTERM}
+    assert not [each for each in children if Path(f"/proc/{each}").exists()], "a worker outlived the server"
+
+
+def wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        assert process.poll() is None, "the server ended"
+        try:
+            if httpx.get(f"{address}/health/ready").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError("the server was never ready")
+
+
+def big_bundle(size: int) -> bytes:
+    """One patient with ever more haemoglobin values, of at least `size` bytes."""
+    entries: list[dict[str, Any]] = [*examples.BUNDLE["entry"]]
+    sample = observation(0)
+    entries += [observation(number) for number in range(size // len(json.dumps(sample)) + 1)]
+    return json.dumps({**examples.BUNDLE, "entry": entries}).encode()
+
+
+def observation(number: int) -> dict[str, Any]:
+    return {
+        "resource": {
+            "resourceType": "Observation",
+            "id": f"o{number}",
+            "status": "final",
+            "subject": {"reference": "Patient/p1"},
+            "code": {
+                "text": "Haemoglobin of the day",
+                "coding": [{"system": "http://example.org/local", "code": "hb"}],
+            },
+            "effectiveDateTime": f"20{number % 20 + 10}-01-01",
+            "valueQuantity": {"value": 9.5, "unit": "g/dL", "system": "http://unitsofmeasure.org", "code": "g/dL"},
+        }
+    }
+
+
+def test_it_lives_is_ready_and_describes_itself(server):
+    address, _ = server
+
+    assert httpx.get(f"{address}/health/live").json() == {"status": "live"}
+    assert httpx.get(f"{address}/health/ready").json() == {
+        "status": "ready",
+        "database": "current",
+        "workers": "ready",
+    }
+    assert httpx.get(f"{address}/docs").status_code == 200
+    assert httpx.get(f"{address}/openapi.json").json()["info"]["title"] == "Eligo"
+
+
+async def test_others_are_answered_while_a_big_record_is_judged(server):
+    address, _ = server
+    body = big_bundle(5_000_000)
+    assert len(body) >= 5_000_000
+    async with httpx.AsyncClient(base_url=address, timeout=60) as big, httpx.AsyncClient(base_url=address) as small:
+        assert (await big.post("/v1/trials", content=examples.PAGE, headers={"Content-Type": "text/plain"})).is_success
+        judging = asyncio.create_task(judge_repeatedly(big, body, 3))
+        answered = 0
+        slow = 0
+        while not judging.done():
+            began = time.monotonic()
+            assert (await small.get("/health/live")).status_code == 200
+            answered += 1
+            slow += time.monotonic() - began > 0.25  # this client shares its own loop, and two cores, with all of it
+        reports = await judging
+
+    assert len(set(reports)) == 1
+    assert json.loads(reports[0])["criteria"][0]["status"] == "pass"
+    assert answered >= 20
+    assert slow <= answered // 4
+
+
+async def judge_repeatedly(client: httpx.AsyncClient, body: bytes, times: int) -> list[bytes]:
+    reports = []
+    for _ in range(times):
+        answer = await client.post("/v1/trials/NCT00000000/evaluate?asOf=2026-11-22", content=body, headers=FHIR)
+        assert answer.status_code == 200, answer.text
+        reports.append(answer.content)
+    return reports
+
+
+async def test_too_much_is_refused_without_being_read_to_the_end(server):
+    """A body that never ends: the answer comes all the same, soon after the limit, and the connection is closed."""
+    address, _ = server
+    host, port = address.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        b"POST /v1/evaluate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    answer = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
+    piece = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+    sent = 0
+    while not answer.done() and sent < 10 * LIMIT:
+        writer.write(piece)
+        sent += len(piece)
+        try:
+            await asyncio.wait_for(writer.drain(), 5)
+        except (ConnectionError, TimeoutError):
+            break
+        await asyncio.sleep(0)
+    head = await asyncio.wait_for(answer, 5)
+
+    assert head.startswith(b"HTTP/1.1 413 ")
+    assert b"connection: close" in head.lower()
+    assert sent < 3 * LIMIT
+    writer.close()
+
+
+async def test_a_length_beyond_the_limit_is_refused_before_anything_is_sent(server):
+    address, _ = server
+    host, port = address.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        b"POST /v1/evaluate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\n"
+        b"Expect: 100-continue\r\n\r\n"
+    )
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+
+    assert head.startswith(b"HTTP/1.1 413 ")
+    writer.close()
+
+
+def test_nothing_of_a_record_or_a_query_is_logged(server):
+    address, log = server
+    bundle = json.loads(json.dumps(examples.BUNDLE).replace("p1", SECRET))
+    for path in ("/v1/evaluate", "/v1/trials/NCT00000000/evaluate"):
+        for body in (json.dumps(bundle), json.dumps(bundle)[:-3], json.dumps({"resourceType": SECRET})):
+            httpx.post(f"{address}{path}?patient={SECRET}", content=body, headers=FHIR)
+            httpx.post(f"{address}{path}?asOf={SECRET}", content=body, headers=FHIR)
+    text = log.read_text()
+
+    assert "POST /v1/evaluate HTTP" in text
+    assert SECRET not in text
+
+
+async def test_a_bug_is_answered_and_logged_without_its_message(caplog):
+    async def buggy(*_: object) -> None:
+        raise ValueError(SECRET)
+
+    with caplog.at_level(logging.DEBUG):
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(NoLeaks(buggy)), base_url="http://x") as client:
+            answer = await client.get("/")
+
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert SECRET not in answer.text
+    assert SECRET not in caplog.text
+    assert "ValueError at " in caplog.text
+
+
+def test_the_query_is_cut_off_what_the_server_logs():
+    record = logging.makeLogRecord({"msg": "%s %s %s %s %d", "args": ("me", "GET", f"/x?patient={SECRET}", "1.1", 200)})
+
+    assert _without_query(record)
+    assert record.getMessage() == "me GET /x 1.1 200"

@@ -1,0 +1,154 @@
+"""What worker processes promise: refusals cross whole, bugs without a word of the record, and nobody waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+from app.api.examples import BUNDLE, PAGE
+from app.fhir.errors import SeveralPatients, UnknownPatient
+from app.services import core, workers
+from app.services.options import BadParameter, Options, read_complete, read_max_age
+from app.services.workers import TookTooLong, WorkerLost, Workers, WorkFailed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+OPTIONS = Options(date(2026, 11, 22))
+BODY = core._dumps(BUNDLE)
+
+
+def process_id(_: core.Desk) -> int:
+    return os.getpid()
+
+
+def refuse(_: core.Desk) -> None:
+    raise SeveralPatients(("a", "b"))
+
+
+def stumble(_: core.Desk, datum: str) -> None:
+    raise ValueError(datum)
+
+
+def die(_: core.Desk) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def doze(_: core.Desk, seconds: float) -> str:
+    time.sleep(seconds)
+    return "awake"
+
+
+def known(desk: core.Desk) -> int:
+    return len(desk.trials)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pool() -> AsyncIterator[Workers]:
+    made = Workers(1, limit_s=20)
+    await made.start()
+    yield made
+    made.close()
+
+
+async def run(pool: Workers, job, *arguments):
+    return await pool._workers[0].run(job, *arguments)
+
+
+async def test_a_refusal_arrives_with_all_its_data(pool):
+    with pytest.raises(SeveralPatients, match="2 patients") as refusal:
+        await run(pool, refuse)
+
+    assert refusal.value.ids == ("a", "b")
+
+
+async def test_a_bug_is_told_without_its_message(pool):
+    with pytest.raises(WorkFailed) as bug:
+        await run(pool, stumble, "Mrs Jones")
+
+    assert "Jones" not in str(bug.value)
+    assert "ValueError at " in str(bug.value)
+    assert "test_workers.py" in str(bug.value)
+
+
+async def test_a_lost_worker_is_replaced(pool):
+    before = await run(pool, process_id)
+    with pytest.raises(WorkerLost):
+        await run(pool, die)
+
+    assert await run(pool, process_id) != before
+
+
+async def test_a_job_past_the_limit_is_stopped_and_the_next_one_runs():
+    pool = Workers(1, limit_s=5)
+    await pool.start()
+    pool._workers[0]._limit_s = 0.2
+    with pytest.raises(TookTooLong):
+        await run(pool, doze, 60)
+    pool._workers[0]._limit_s = 20
+    assert await run(pool, doze, 0) == "awake"
+    pool.close()
+
+
+async def test_who_goes_away_does_not_disturb_who_comes_next(pool):
+    gone = asyncio.create_task(run(pool, doze, 0.3))
+    await asyncio.sleep(0.1)
+    gone.cancel()
+
+    assert await run(pool, doze, 0) == "awake"
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+
+
+async def test_a_trial_crosses_once_and_again_after_it_was_forgotten(pool, monkeypatch):
+    read = [await pool.read_trial(core.Form.PAGE, PAGE.replace("Age 18", f"Age {age}")) for age in (18, 19, 20)]
+    documents = {each.digest: each.document for each in read}
+    fetched: list[str] = []
+
+    async def fetch(digests: Sequence[str]) -> dict[str, str]:
+        fetched.extend(digests)
+        return {each: documents[each] for each in digests}
+
+    keys = [core.TrialKey(each.digest, 1) for each in read]
+    first = await pool.judge_all(keys[:2], BODY, OPTIONS, None, fetch)
+    assert await pool.judge_all(keys[:2], BODY, OPTIONS, None, fetch) == first
+    assert fetched == [each.digest for each in keys[:2]]
+
+    monkeypatch.setattr(workers, "MAX_KEPT", 2)
+    await pool.judge(keys[2], BODY, OPTIONS, fetch)
+    assert await run(pool, known) == 1
+    assert await pool.judge_all(keys[:2], BODY, OPTIONS, None, fetch) == first
+    assert len(fetched) == 5
+
+    with pytest.raises(WorkerLost):
+        await run(pool, die)
+    assert await pool.judge_all(keys[:2], BODY, OPTIONS, None, fetch) == first
+
+
+async def test_a_refused_record_leaves_the_worker_as_it_was(pool):
+    before = await run(pool, process_id)
+    with pytest.raises(UnknownPatient):
+        await pool.judge_inline(
+            core._dumps({"trial": PAGE, "bundle": BUNDLE}), Options(date(2026, 11, 22), patient="nobody")
+        )
+
+    assert await run(pool, process_id) == before
+
+
+async def test_options_are_read_from_words():
+    assert read_max_age("P12W").iso() == "P12W"
+    assert read_max_age("90") == read_max_age("P90D")
+    assert read_complete(["Condition, Procedure", "Observation"]) == {"Condition", "Procedure", "Observation"}
+    for wrong in ("P1Y2M", "", "P-3D", "PT5H", "1.5"):
+        with pytest.raises(BadParameter):
+            read_max_age(wrong)
+    with pytest.raises(BadParameter, match="'Sock'"):
+        read_complete(["Sock"])
