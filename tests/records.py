@@ -48,7 +48,8 @@ def _resource(record: Json, place: int) -> Json:
     made["id"] = record.get("id", f"{kind}{place}")
     about = "patient" if kind in {"immunization", "allergy"} else "subject"
     made.setdefault(about, {"reference": record.get("subject", "Patient/p1")})
-    return made
+    # Elements without a shorthand of their own, as FHIR spells them.
+    return made | record.get("more", {})
 
 
 def _coded(text: str) -> Json:
