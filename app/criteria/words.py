@@ -39,13 +39,13 @@ def decimal_words(number: Decimal) -> str:
 
 
 def quantity_words(quantity: Quantity) -> str:
-    """ "1.5 mg/dL", "100 x 10^9/L", "1.5"."""
+    """For example "1.5 mg/dL", "100 x 10^9/L", "1.5"."""
     number = decimal_words(quantity.value)
     return number if quantity.unit in _UNITLESS else f"{number} {_UNIT_WORDS.get(quantity.unit, quantity.unit)}"
 
 
 def limit_words(limit: Quantity | NormalLimit) -> str:
-    """ "3 x ULN", "ULN + 4 s", or the quantity."""
+    """For example "3 x ULN", "ULN + 4 s", or the quantity."""
     if isinstance(limit, Quantity):
         return quantity_words(limit)
     text = str(limit.end) if limit.factor == 1 else f"{decimal_words(limit.factor)} x {limit.end}"
@@ -53,7 +53,7 @@ def limit_words(limit: Quantity | NormalLimit) -> str:
 
 
 def bound_words(bound: Bound) -> str:
-    """ "at most 3 x ULN"."""
+    """For example "at most 3 x ULN"."""
     return f"{OP_WORDS[bound.op]} {limit_words(bound.limit)}"
 
 
@@ -73,7 +73,7 @@ def bounds_words(bounds: Iterable[Bound]) -> str:
 
 
 def when_words(when: When) -> str:
-    """ "" for now, "at any time", "within 4 weeks"."""
+    """For example "at any time", "within 4 weeks"; empty for now."""
     match when.timing:
         case Timing.CURRENT:
             return ""
@@ -85,7 +85,7 @@ def when_words(when: When) -> str:
 
 
 def dose_words(dose: Dose) -> str:
-    """ "above 10 mg/day of prednisone or its equivalent"."""
+    """For example "above 10 mg/day of prednisone or its equivalent"."""
     text = f"{OP_WORDS[dose.op]} {quantity_words(dose.per_day)}"
     if dose.equivalent is None:
         return text

@@ -28,8 +28,9 @@ _BITS = {family: 1 << place for place, family in enumerate(Family)}
 class Memory:
     """What one catalogue's verdicts have in common, whatever the chart. One a process; not for several threads.
 
-    Equal nodes become one object (`canonical`), so that a chart's memo goes by identity. The verdict of a node for which a
-    chart has no record at all is the same for all charts that show the same families: it is made once (`shared`).
+    Equal nodes become one object (`canonical`), so that a chart's memo goes by identity. The verdict of a node for
+    which a chart has no record at all is the same for all charts that show the same families: it is made once
+    (`shared`).
     """
 
     def __init__(self, catalogue: Catalogue) -> None:

@@ -1,4 +1,6 @@
-"""Diagnoses and states: by the Conditions that bear on them, the procedures and tests that are the same fact, or absence."""
+"""Diagnoses and states: by the Conditions that bear on them, the procedures and tests that are the same fact, or
+absence.
+"""
 
 from __future__ import annotations
 
@@ -252,7 +254,7 @@ def _date_or_status(node: HasCondition, fact: ConditionFact, name: str, hit: Hit
 
 
 def _judge_cause(case: Case, node: HasCondition, fact: ConditionFact, finding: Finding) -> None:
-    """ "Caused by": by `dueTo` where it is coded, else a person says."""
+    """What "caused by" asks: by `dueTo` where it is coded, else a person says."""
     if node.due_to is None:
         return
     cause = case.catalogue.concepts.get(node.due_to)
@@ -366,7 +368,7 @@ def _says_present(case: Case, hit: Hit[ObservationFact]) -> Truth:
 
 
 def _leave_out_studied(case: Case, node: HasCondition, conditions: Found) -> None:
-    """ "Other" without a malignancy: what is the disease under study does not count."""
+    """For "other" without a malignancy: what is the disease under study does not count."""
     matches = {hit.fact.source.reference: hit.match for each in node.other_than for hit in case.chart.conditions(each)}
     for fact, finding in conditions:
         match = matches.get(fact.source.reference)

@@ -1,6 +1,8 @@
-"""Words of degree: "severe", "active", "advanced", "high-dose" ... what coded data decide of them; the rest is for people.
+"""Words of degree: "severe", "active", "advanced", "high-dose" ... what coded data decide of them; the rest is for
+people.
 
-Nothing there: the statement is false, and nobody is asked. There: a coded severity, grade, status or metastasis decides.
+Nothing there: the statement is false, and nobody is asked. There: a coded severity, grade, status or metastasis
+decides.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ _METASTASIS = "metastasis"
 _ACTIVE_WORDS = frozenset({"active", "measurable"})
 _SEVERITY_WORDS = {
     "severe": frozenset({"severe"}),
+    "serious": frozenset({"severe"}),
     "moderate or severe": frozenset({"moderate", "severe"}),
     "moderate": frozenset({"moderate"}),
     "moderate or greater": frozenset({"moderate", "severe"}),
@@ -46,7 +49,7 @@ class Degree(NamedTuple):
 
 
 def is_about_activity(degree: str | None) -> bool:
-    """ "Active" and "measurable" disease: remission is not that."""
+    """Asked of "active" and "measurable" disease: remission is not that."""
     return degree in _ACTIVE_WORDS
 
 
@@ -55,6 +58,8 @@ def degree_of_condition(case: Case, node: HasCondition, concept: Concept, fact: 
     degree = node.degree or ""
     if degree == "active":
         return _activity(node, fact, concept)
+    if degree == "in remission":
+        return _remission(fact, concept)
     scaled = concept.scale_degrees.get(degree)
     if scaled is not None:
         scale, op, value = scaled
@@ -125,6 +130,18 @@ def _activity(node: HasCondition, fact: ConditionFact, concept: Concept) -> Degr
             return Degree(Truth.FALSE) if node.when.timing is Timing.CURRENT else _ask_active(concept)
         case Activity.UNKNOWN:
             return _ask_active(concept)
+
+
+def _remission(fact: ConditionFact, concept: Concept) -> Degree:
+    """In remission: as Condition.clinicalStatus says; what is resolved or has no such status is for a person."""
+    shown = Evidence(fact.source.reference, Role.CONSIDERED, "Condition.clinicalStatus", fact.activity.value, "")
+    match fact.activity:
+        case Activity.REMISSION:
+            return Degree(Truth.TRUE, (shown,))
+        case Activity.ACTIVE:
+            return Degree(Truth.FALSE, (shown,))
+        case Activity.RESOLVED | Activity.INACTIVE | Activity.UNKNOWN:
+            return Degree(Truth.UNKNOWN, (), (ask_degree(concept.name, "in remission"),))
 
 
 def _ask_active(concept: Concept) -> Degree:

@@ -1,6 +1,8 @@
-"""Daily doses: the sum of what runs at the same time, in milligrams or in equivalents of one drug, as far as records say.
+"""Daily doses: the sum of what runs at the same time, in milligrams or in equivalents of one drug, as far as records
+say.
 
-Every dose is an interval. As-needed drugs may not be taken at all, tapers change, and the same drug may be recorded twice
+Every dose is an interval. As-needed drugs may not be taken at all, tapers change, and the same drug may be recorded
+twice
 (an order and its dispensing): the lower end takes the least reading, the upper end the most.
 """
 
@@ -28,14 +30,15 @@ if TYPE_CHECKING:
 _PREDNISONE = frozenset({"prednisone", "prednisolone"})
 _PREDNISONE_MG = 5
 _TABLETS = frozenset(
-    {"tablet", "tablets", "tab", "tabs", "tbl", "{tbl}", "{tablet}", "capsule", "capsules", "cap", "caps", "{capsule}", "1",
-     "{tab}", "{cap}"}
-)  # fmt: skip
+    "1 tablet tablets tab tabs tbl capsule capsules cap caps {tbl} {tablet} {tab} {capsule} {cap}".split()  # noqa: SIM905 - one line
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """A drug that certainly (or perhaps) ran in a period, with the least and the most a day; `most` None: no telling."""
+    """A drug that certainly (or perhaps) ran in a period, with the least and the most a day; `most` None: no
+    telling.
+    """
 
     fact: TreatmentFact
     period: Period

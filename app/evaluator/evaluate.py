@@ -62,7 +62,8 @@ if TYPE_CHECKING:
 class Judge:
     """One chart under one day: equal nodes are judged once, however many trials ask.
 
-    `memory` may be shared by all judges of one catalogue in a process, and makes them faster; verdicts do not hang on it.
+    `memory` may be shared by all judges of one catalogue in a process, and makes them faster; verdicts do not hang on
+    it.
     """
 
     def __init__(

@@ -25,8 +25,9 @@ T = TypeVar("T")
 class Finding:
     """One record's answer: whether it makes the statement true, what it shows, and what it leaves open.
 
-    `text` says why in a clause ("prednisone from 2026-09-01"). `leaves` is the day on which it stops making the statement
-    true by itself. A false finding is `refuting` where the record speaks against the statement, not merely beside it.
+    `text` says why in a clause ("prednisone from 2026-09-01"). `leaves` is the day on which it stops making the
+    statement true by itself. A false finding is `refuting` where the record speaks against the statement, not merely
+    beside it.
     """
 
     holds: Truth
@@ -73,9 +74,7 @@ def weigh(case: Case, node: Criterion, name: str, families: tuple[Family, ...], 
         if hidden and not _only_asks(open_):
             missing += tuple(not_shown(each, name) for each in hidden)
         basis = Basis.JUDGEMENT if questions and not missing else Basis.NONE
-        return Verdict(
-            Truth.UNKNOWN, node, basis, said(open_), cited(open_, Role.CONSIDERED), missing, questions
-        )
+        return Verdict(Truth.UNKNOWN, node, basis, said(open_), cited(open_, Role.CONSIDERED), missing, questions)
     if not findings:
         return case.nothing(node, name, families)
     against = any(each.refuting for each in findings)

@@ -33,11 +33,13 @@ class Input:
 
 
 def computed(case: Case, analyte: Analyte) -> tuple[ObservationFact, tuple[Evidence, ...]] | None:
-    """The value as if it had been observed, and the evidence of its inputs; None where an input is missing or inexact."""
+    """The value as if it had been observed, and the evidence of its inputs; None where an input is missing or
+    inexact.
+    """
     formula = _FORMULAS.get(analyte.formula or "")
     if formula is None or not case.chart.observations(analyte.inputs[0]):
         return None
-    return formula(case, analyte)
+    return formula(case)
 
 
 def _input(case: Case, analyte: str, unit: str) -> Input | None:
@@ -59,10 +61,11 @@ def _input(case: Case, analyte: str, unit: str) -> Input | None:
     return found
 
 
-def cockcroft_gault(case: Case, analyte: Analyte) -> tuple[ObservationFact, tuple[Evidence, ...]] | None:
+def cockcroft_gault(case: Case) -> tuple[ObservationFact, tuple[Evidence, ...]] | None:
     """Creatinine clearance in mL/min: (140 - age) x weight / (72 x creatinine), in women x 0.85.
 
-    Age in years, weight in kg, creatinine in mg/dL. Cockcroft DW, Gault MH. Prediction of creatinine clearance from serum
+    Age in years, weight in kg, creatinine in mg/dL. Cockcroft DW, Gault MH. Prediction of creatinine clearance from
+    serum
     creatinine. Nephron 1976;16(1):31-41. The weight may be at most `weight_max_older` older than the creatinine.
     """
     patient = case.chart.patient
@@ -90,12 +93,12 @@ def cockcroft_gault(case: Case, analyte: Analyte) -> tuple[ObservationFact, tupl
     return _observed(creatinine, clearance, "mL/min", "computed by Cockcroft-Gault"), inputs
 
 
-def qtc_fridericia(case: Case, analyte: Analyte) -> tuple[ObservationFact, tuple[Evidence, ...]] | None:
+def qtc_fridericia(case: Case) -> tuple[ObservationFact, tuple[Evidence, ...]] | None:
     """QT / cube root of RR (RR = 60 / heart rate, in seconds). Fridericia LS. Acta Med Scand 1920;53:469-486."""
     return _qtc(case, 3, "computed by Fridericia")
 
 
-def qtc_bazett(case: Case, analyte: Analyte) -> tuple[ObservationFact, tuple[Evidence, ...]] | None:
+def qtc_bazett(case: Case) -> tuple[ObservationFact, tuple[Evidence, ...]] | None:
     """QT / square root of RR (RR = 60 / heart rate, in seconds). Bazett HC. Heart 1920;7:353-370."""
     return _qtc(case, 2, "computed by Bazett")
 
@@ -108,7 +111,7 @@ def _qtc(case: Case, root: int, how: str) -> tuple[ObservationFact, tuple[Eviden
     return _observed(qt, qt.value / _root(60 / rate.value, root), "ms", how), _cited(qt, rate)
 
 
-def bmi(case: Case, analyte: Analyte) -> tuple[ObservationFact, tuple[Evidence, ...]] | None:
+def bmi(case: Case) -> tuple[ObservationFact, tuple[Evidence, ...]] | None:
     """Weight (kg) / height (m) squared. Keys A et al. J Chronic Dis 1972;25:329-343."""
     weight, height = _input(case, "body-weight", "kg"), _input(case, "body-height", "m")
     if weight is None or height is None or height.value <= 0:
@@ -116,7 +119,7 @@ def bmi(case: Case, analyte: Analyte) -> tuple[ObservationFact, tuple[Evidence, 
     return _observed(weight, weight.value / height.value**2, "kg/m2", "computed"), _cited(weight, height)
 
 
-def bsa_mosteller(case: Case, analyte: Analyte) -> tuple[ObservationFact, tuple[Evidence, ...]] | None:
+def bsa_mosteller(case: Case) -> tuple[ObservationFact, tuple[Evidence, ...]] | None:
     """Square root of height (cm) x weight (kg) / 3600, in m2. Mosteller RD. N Engl J Med 1987;317:1098."""
     weight, height = _input(case, "body-weight", "kg"), _input(case, "body-height", "cm")
     if weight is None or height is None or height.value <= 0:
@@ -125,16 +128,16 @@ def bsa_mosteller(case: Case, analyte: Analyte) -> tuple[ObservationFact, tuple[
     return _observed(weight, area, "m2", "computed by Mosteller"), _cited(weight, height)
 
 
-def corrected_calcium(case: Case, analyte: Analyte) -> tuple[ObservationFact, tuple[Evidence, ...]] | None:
+def corrected_calcium(case: Case) -> tuple[ObservationFact, tuple[Evidence, ...]] | None:
     """Calcium (mg/dL) + 0.8 x (4 - albumin in g/dL). Payne RB et al. Br Med J 1973;4:643-646, in the usual US units."""
-    calcium, albumin = _input(case, analyte.inputs[0], "mg/dL"), _input(case, "albumin", "g/dL")
+    calcium, albumin = _input(case, "calcium", "mg/dL"), _input(case, "albumin", "g/dL")
     if calcium is None or albumin is None or not _same_day(calcium, albumin):
         return None
     value = calcium.value + Fraction(8, 10) * (4 - albumin.value)
     return _observed(calcium, value, "mg/dL", "corrected for albumin"), _cited(calcium, albumin)
 
 
-_FORMULAS: dict[str, Callable[[Case, Analyte], tuple[ObservationFact, tuple[Evidence, ...]] | None]] = {
+_FORMULAS: dict[str, Callable[[Case], tuple[ObservationFact, tuple[Evidence, ...]] | None]] = {
     "cockcroft-gault": cockcroft_gault,
     "qtc-fridericia": qtc_fridericia,
     "qtc-bazett": qtc_bazett,

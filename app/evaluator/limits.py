@@ -26,8 +26,10 @@ _SEX_WORDS = {
     "female": "female", "f": "female", "women": "female", "woman": "female",
     "male": "male", "m": "male", "men": "male", "man": "male",
 }  # fmt: skip
-_YEAR_UNITS = {"a": TimeUnit.YEAR, "a_j": TimeUnit.YEAR, "a_g": TimeUnit.YEAR, "mo": TimeUnit.MONTH, "wk": TimeUnit.WEEK,
-               "d": TimeUnit.DAY}  # fmt: skip
+_YEAR_UNITS = {
+    "a": TimeUnit.YEAR, "a_j": TimeUnit.YEAR, "a_g": TimeUnit.YEAR,
+    "mo": TimeUnit.MONTH, "wk": TimeUnit.WEEK, "d": TimeUnit.DAY,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,6 @@
-"""Logic over verdicts: every part is judged, even where one has settled the answer, because a person needs all reasons."""
+"""Logic over verdicts: every part is judged, even where one has settled the answer, because a person needs all
+reasons.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +8,14 @@ from typing import TYPE_CHECKING, TypeVar, assert_never
 
 from app.criteria.nodes import AllOf, AnyOf, AtLeast, If, Not, Preference
 from app.evaluator.truth import Truth, all_of, any_of, at_least, negate
-from app.evaluator.verdict import Basis, Verdict, deciding_of
+from app.evaluator.verdict import Basis, Role, Verdict, deciding_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
 
     from app.evaluator.case import Case
+    from app.evaluator.verdict import Evidence
 
 T = TypeVar("T")
 _ORDER = (Basis.EVIDENCE, Basis.ABSENCE, Basis.NOT_APPLICABLE, Basis.JUDGEMENT)
@@ -81,7 +84,7 @@ def _verdict(
         missing = _union([each.missing for each in open_])
         questions = _union([each.questions for each in open_])
         basis = Basis.JUDGEMENT if questions and not missing else Basis.NONE
-        evidence = _union([each.evidence for each in because])
+        evidence = _evidence(because)
         return Verdict(holds, node, basis, "", evidence, missing, questions, None, because)
     parts = deciding_of(node, holds, because) or because
     return Verdict(
@@ -89,7 +92,7 @@ def _verdict(
         node,
         _basis(parts),
         "",
-        _union([each.evidence for each in parts]),
+        _evidence(parts),
         (),
         (),
         turns,
@@ -116,6 +119,23 @@ def _union(items: list[tuple[T, ...]]) -> tuple[T, ...]:
     return tuple(dict.fromkeys([one for each in full for one in each]))
 
 
+def _evidence(parts: Iterable[Verdict]) -> tuple[Evidence, ...]:
+    """The evidence of all parts, each element once. By hand, because hashing whole records costs more than judging."""
+    full = [each.evidence for each in parts if each.evidence]
+    if not full:
+        return ()
+    if len(full) == 1:
+        return full[0]
+    seen: dict[tuple[str, str, str, bool, bool], Evidence] = {}
+    for evidence in full:
+        for each in evidence:
+            role = each.role
+            key = (each.reference, each.path, each.value, role is Role.SUPPORTS, role is Role.CONTRADICTS)
+            if key not in seen:
+                seen[key] = each
+    return tuple(seen.values())
+
+
 def _turns(node: AllOf | AnyOf | AtLeast | Not, holds: Truth, parts: tuple[Verdict, ...]) -> date | None:
     """The first day on which waiting alone turns the answer over; None where an open part could still do otherwise."""
     match node:
@@ -128,7 +148,8 @@ def _turns(node: AllOf | AnyOf | AtLeast | Not, holds: Truth, parts: tuple[Verdi
 
 
 def _turns_joined(holds: Truth, parts: tuple[Verdict, ...], first: Truth) -> date | None:
-    # AllOf false and AnyOf true turn when the last of the parts that make them so has turned, and no other turned before;
+    # AllOf false and AnyOf true turn when the last of the parts that make them so has turned, and no other turned
+    # before;
     # AllOf true and AnyOf false turn with the first.
     if holds is Truth.UNKNOWN:
         return None

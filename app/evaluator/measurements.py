@@ -42,7 +42,7 @@ def judge_measured(case: Case, node: Measured) -> Verdict:
         )  # fmt: skip
     observations = case.chart.observations(node.analyte)
     if node.circumstance == _ROOM_AIR:
-        observations = tuple(each for each in observations if not _on_oxygen(case, each))
+        observations = tuple(each for each in observations if not _on_oxygen(each))
     if analyte.formula is not None and node.formula in {None, analyte.formula}:
         made = computed(case, analyte)
         if made is not None:
@@ -59,8 +59,7 @@ def judge_measured(case: Case, node: Measured) -> Verdict:
 def _latest(case: Case, node: Measured, analyte: Analyte, observations: Sequence[ObservationFact]) -> Verdict:
     return judge_latest(
         case, node, analyte.name, observations, node.within,
-        lambda fact: _answer(case, node, analyte, fact),
-        lambda iso: wanted(case, node, analyte, iso),
+        answer=lambda fact: _answer(case, node, analyte, fact), missing=lambda iso: wanted(case, node, analyte, iso),
     )  # fmt: skip
 
 
@@ -142,7 +141,7 @@ def _bound(
 ) -> Answer:
     if isinstance(bound.limit, Quantity):
         return _fixed(case, node, analyte, value, bound, bound.limit)
-    return _normal(case, node, analyte, fact, value, bound, bound.limit)
+    return _normal(case, node, analyte, fact, value, bound)
 
 
 def _fixed(case: Case, node: Measured, analyte: Analyte, value: Interval, bound: Bound, limit: Quantity) -> Answer:
@@ -165,8 +164,9 @@ def _normal(
     fact: ObservationFact,
     value: Interval,
     bound: Bound,
-    limit: NormalLimit,
 ) -> Answer:
+    limit = bound.limit
+    assert isinstance(limit, NormalLimit)
     asked = wanted(case, node, analyte, "")
     missing = (Missing("Observation", f"{analyte.name} with its reference range", asked.code),)
     ends = ends_of(case, fact, analyte, limit, value.unit)
@@ -230,13 +230,14 @@ def _any(case: Case, node: Measured, analyte: Analyte, observations: Sequence[Ob
     deciding = [each for each in answers if each[1].holds is holds]
     if holds is Truth.TRUE:
         deciding = deciding[-1:]
-    return combine(case, node, analyte.name, deciding, wanted(case, node, analyte, ""))
+    return combine(case, node, deciding, wanted(case, node, analyte, ""))
 
 
 def _each_object(case: Case, node: Measured, analyte: Analyte, observations: Sequence[ObservationFact]) -> Verdict:
     """Distinct objects (lesions) are judged each, and what is at most so large must be so for all of them.
 
-    A value that names no lesion may be of one that another value names: where it is older and they disagree, it is open.
+    A value that names no lesion may be of one that another value names: where it is older and they disagree, it is
+    open.
     """
     groups: dict[tuple[str, ...], list[ObservationFact]] = {}
     for fact in observations:
@@ -291,10 +292,11 @@ def _with_computed(
             found.extra = (*inputs, *found.extra)
         return found
 
-    merged = sorted([*observations, fact], key=lambda each: _day_of(each))
+    merged = sorted([*observations, fact], key=_day_of)
     return judge_latest(
-        case, node, analyte.name, merged, node.within, answer, lambda iso: wanted(case, node, analyte, iso)
-    )
+        case, node, analyte.name, merged, node.within,
+        answer=answer, missing=lambda iso: wanted(case, node, analyte, iso),
+    )  # fmt: skip
 
 
 def _day_of(fact: ObservationFact) -> tuple[int, str]:
@@ -304,7 +306,7 @@ def _day_of(fact: ObservationFact) -> tuple[int, str]:
     return (last.toordinal() if last is not None else 0, fact.instant)
 
 
-def _on_oxygen(case: Case, fact: ObservationFact) -> bool:
+def _on_oxygen(fact: ObservationFact) -> bool:
     """Whether oxygen was given: a flow, or more of it than air has, recorded with the value."""
     for each in fact.companions:
         codes = {coding.code for coding in each.code.codings if coding.system == "loinc"}

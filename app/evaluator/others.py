@@ -1,8 +1,8 @@
 """Other malignancies: exactly one primary is the disease under study and does not count; its metastases do not either.
 
 Which one that is may be open. Then every primary that can be it is tried, and the answer is the one that all trials of
-that kind give. Two records of one tumour (a repeated entry, a broader and a narrower code) are one primary: where they may
-be one, nothing definite is said of the second.
+that kind give. Two records of one tumour (a repeated entry, a broader and a narrower code) are one primary: where they
+may be one, nothing definite is said of the second.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Which of several observations decides: the latest at or before the day of the question, as far as their dates tell."""
+"""Which of several observations decides: the latest at or before the day of the question, as far as their dates
+tell.
+"""
 
 from __future__ import annotations
 
@@ -105,10 +107,11 @@ def judge_latest(
     name: str,
     observations: Sequence[ObservationFact],
     within: Duration | None,
+    *,
     answer: Callable[[ObservationFact], Answer],
     missing: Callable[[str], Missing],
 ) -> Verdict:
-    """The latest value decides; several that may be it must agree. `missing` makes what is asked for, with its window."""
+    """The latest value decides; several that may be it must agree. `missing` makes what is asked for in a window."""
     window = window_days(case, within)
     narrow = narrowest(case, within)
     iso = narrow.iso() if narrow is not None else ""
@@ -119,11 +122,11 @@ def judge_latest(
             return _undated(case, node, name, undated, missing(iso))
         return Verdict(Truth.UNKNOWN, node, Basis.NONE, f"There is no usable {name}.", missing=(missing(iso),))
     answers = [(fact, _dated(fact, window, answer, missing, iso)) for fact in facts]
-    return combine(case, node, name, answers, missing(iso))
+    return combine(case, node, answers, missing(iso))
 
 
 def combine(
-    case: Case, node: Criterion, name: str, answers: Sequence[tuple[ObservationFact, Answer]], missing: Missing
+    case: Case, node: Criterion, answers: Sequence[tuple[ObservationFact, Answer]], missing: Missing
 ) -> Verdict:
     """The one answer that all of them give; where they differ it is unknown."""
     seen = {each.holds for _, each in answers}

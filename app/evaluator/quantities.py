@@ -28,12 +28,6 @@ class Interval:
     low_out: bool = False
     high_out: bool = False
 
-    def of(self, scale: Fraction, offset: Fraction, unit: str) -> Interval:
-        """The same in another unit."""
-        low = None if self.low is None else self.low * scale + offset
-        high = None if self.high is None else self.high * scale + offset
-        return Interval(low, high, unit, self.low_out, self.high_out)
-
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
@@ -111,14 +105,19 @@ def convert(interval: Interval, unit: str, analyte: Analyte, catalogue: Catalogu
     """The interval in another unit, by dimension, molar mass or charge; why not, where there is no way."""
     if interval.unit == unit:
         return interval
+    low, high = interval.low, interval.high
     try:
-        zero = _convert(Fraction(0), interval.unit, unit, analyte, catalogue)
-        one = _convert(Fraction(1), interval.unit, unit, analyte, catalogue)
+        there = None if low is None else _convert(low, interval.unit, unit, analyte, catalogue)
+        above = (
+            there
+            if high is low or high == low
+            else (None if high is None else _convert(high, interval.unit, unit, analyte, catalogue))
+        )
     except NotComparable as found:
         return Unreadable(f"{interval.unit} cannot be converted to {unit}: {found.reason}")
     except UnitError:
         return Unreadable(f"{interval.unit} cannot be converted to {unit}")
-    return interval.of(one - zero, zero, unit)
+    return Interval(there, above, unit, interval.low_out, interval.high_out)
 
 
 def _convert(number: Fraction, source: str, target: str, analyte: Analyte, catalogue: Catalogue) -> Fraction:

@@ -1,7 +1,7 @@
 """The report of one trial for one patient: a status for every criterion, in the order of the registration.
 
-A trial is compiled once (`compile_trial`): equal criteria of all trials become one node, and ids, words and spans of the
-parts are laid out. Then a report is one walk over the verdicts, and `to_json` one walk over the report.
+A trial is compiled once (`compile_trial`): equal criteria of all trials become one node, and ids, words and spans of
+the parts are laid out. Then a report is one walk over the verdicts, and `to_json` one walk over the report.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Readable(Protocol):
 class Status(StrEnum):
     """What a verdict means for the patient."""
 
-    PASS = "pass"  # noqa: S105
+    PASS = "pass"  # noqa: S105 - a verdict, not a word to enter by
     FAIL = "fail"
     UNKNOWN = "unknown"
     REVIEW = "review"
@@ -228,6 +228,7 @@ class _Words:
     def __init__(self, chart: Chart) -> None:
         self._chart = chart
         self._notes: dict[tuple[Family, ...], str] = {(): ""}
+        self._said: dict[int, str] = {}
 
     def note(self, searched: tuple[Family, ...]) -> str:
         """How many records were looked through, and how many of them carry no code that is known."""
@@ -245,27 +246,29 @@ class _Words:
             )
         return f" Looked through: {listed(tuple(seen))}."
 
-    def explain(self, verdict: Verdict, part: Part) -> str:
+    def explain(self, verdict: Verdict) -> str:
         """One to three sentences: a fact's own, or those of the parts that decide."""
-        if not part.parts or not verdict.because:
-            return f"{verdict.explanation}{self.note(verdict.searched)}"
-        if verdict.basis is Basis.NOT_APPLICABLE and not verdict.explanation:
-            return f"Not applicable: {_lower(self.explain(verdict.because[0], part.parts[0]))}"
-        pairs = [
-            (each, below)
-            for each, below in zip(verdict.because, part.parts, strict=True)
-            if any(each is one for one in verdict.deciding())
-        ] or list(zip(verdict.because, part.parts, strict=True))
-        if len(pairs) > _MOST_SENTENCES:
-            return self._many(verdict, pairs)
-        return " ".join(dict.fromkeys(self.explain(each, below) for each, below in pairs))
+        if not verdict.because:
+            return verdict.explanation + self.note(verdict.searched) if verdict.searched else verdict.explanation
+        found = self._said.get(id(verdict))
+        if found is None:
+            found = self._said[id(verdict)] = self._join(verdict)
+        return found
 
-    def _many(self, verdict: Verdict, pairs: Sequence[tuple[Verdict, Part]]) -> str:
+    def _join(self, verdict: Verdict) -> str:
+        if verdict.basis is Basis.NOT_APPLICABLE:
+            return f"Not applicable: {_lower(self.explain(verdict.because[0]))}"
+        deciding = verdict.deciding() or verdict.because
+        if len(deciding) > _MOST_SENTENCES:
+            return self._many(verdict, deciding)
+        return " ".join(dict.fromkeys([self.explain(each) for each in deciding]))
+
+    def _many(self, verdict: Verdict, deciding: Sequence[Verdict]) -> str:
         total = len(verdict.because)
         if verdict.holds is Truth.UNKNOWN:
-            return f"{len(pairs)} of {total} parts are open."
-        word = {Truth.TRUE: "hold", Truth.FALSE: "do not hold"}[pairs[0][0].holds]
-        return f"{len(pairs)} of {total} parts {word}.{self.note(verdict.searched)}"
+            return f"{len(deciding)} of {total} parts are open."
+        word = "hold" if deciding[0].holds is Truth.TRUE else "do not hold"
+        return f"{len(deciding)} of {total} parts {word}.{self.note(verdict.searched)}"
 
 
 def _lower(text: str) -> str:
@@ -284,7 +287,7 @@ def _criterion(result: CriterionResult, words: _Words) -> Json:
         "status": result.status.value,
         "holds": None if result.status is Status.NOTE else verdict.holds.value,
         "basis": verdict.basis.value,
-        "explanation": words.explain(verdict, part),
+        "explanation": words.explain(verdict),
         "evidence": [_evidence(each) for each in verdict.evidence] if verdict.evidence else [],
         "missing": [_missing(each) for each in verdict.missing] if open_ else [],
         "questions": _questions(verdict, part) if open_ else [],
@@ -304,7 +307,7 @@ def _as_json(verdict: Verdict, part: Part, words: _Words) -> Json:
         "says": part.says,
         "holds": verdict.holds.value,
         "basis": verdict.basis.value,
-        "explanation": words.explain(verdict, part),
+        "explanation": words.explain(verdict),
         "evidence": [_evidence(each) for each in verdict.evidence] if verdict.evidence else [],
         "missing": [_missing(each) for each in verdict.missing] if open_ else [],
         "questions": _questions(verdict, part) if open_ else [],

@@ -51,7 +51,7 @@ def judge_result(case: Case, node: ResultIs) -> Verdict:
 
     observations = case.chart.observations(node.analyte)
     if observations:
-        return judge_latest(case, node, analyte.name, observations, node.within, answer, missing)
+        return judge_latest(case, node, analyte.name, observations, node.within, answer=answer, missing=missing)
     narrow = narrowest(case, node.within)
     iso = narrow.iso() if narrow is not None else ""
     named = case.chart.named_observations(node.analyte)
@@ -156,8 +156,8 @@ def results_of_disease(
         analyte = case.catalogue.analytes.get(each)
         if analyte is None:
             continue
-        for fact in latest(case.chart.observations(each), case.as_of):
-            answers.append((fact, analyte, outcome_of(case, fact, analyte)))
+        facts = latest(case.chart.observations(each), case.as_of)
+        answers += [(fact, analyte, outcome_of(case, fact, analyte)) for fact in facts]
     positive = [(fact, analyte) for fact, analyte, holds in answers if holds is Truth.TRUE]
     negative = [(fact, analyte) for fact, analyte, holds in answers if holds is Truth.FALSE]
     if positive:

@@ -32,7 +32,9 @@ def implied_routes(concept: str) -> tuple[Route, ...]:
 
 
 def routes_of(fact: TreatmentFact, catalogue: Catalogue) -> tuple[Route | None, ...]:
-    """Every route recorded (None where a record says one that nobody knows), else the product's; empty where unknown."""
+    """Every route recorded (None where a record says one that nobody knows), else the product's; empty where
+    unknown.
+    """
     if fact.routes:
         return tuple(_route(each, catalogue) for each in fact.routes)
     for coded in (fact.code, *fact.ingredients):

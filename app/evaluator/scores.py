@@ -44,7 +44,7 @@ def judge_scored(case: Case, node: Scored) -> Verdict:
 
     observations = case.chart.observations(node.scale)
     if observations:
-        return judge_latest(case, node, scale.name, observations, node.within, answer, missing)
+        return judge_latest(case, node, scale.name, observations, node.within, answer=answer, missing=missing)
     narrow = narrowest(case, node.within)
     iso = narrow.iso() if narrow is not None else ""
     return case.memory.shared(

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from app.criteria.nodes import Quantity
 
 
+_QUARTER = Duration(Decimal(90), TimeUnit.DAY)
+
+
 @dataclass(frozen=True, slots=True)
 class SiteRange:
     """The reference range a site has configured for an analyte; it serves where an observation has none of its own."""
@@ -36,8 +39,8 @@ class EvaluationSettings:
 
     as_of: date
     max_age: Duration | None = None
-    stale_after: Duration = Duration(Decimal(90), TimeUnit.DAY)
+    stale_after: Duration = _QUARTER
     childbearing_ages: tuple[int, int] = (12, 55)
-    weight_max_older: Duration = Duration(Decimal(90), TimeUnit.DAY)
+    weight_max_older: Duration = _QUARTER
     trial_ids: frozenset[str] = frozenset()
     ranges: Mapping[str, SiteRange] = field(default_factory=lambda: MappingProxyType({}))

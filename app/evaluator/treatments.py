@@ -9,10 +9,10 @@ from app.criteria.nodes import Dose, HadTreatment, HadVaccine, HasCondition, Op,
 from app.criteria.words import dose_words
 from app.evaluator.conditions import condition_finding, which
 from app.evaluator.degrees import ask_degree
-from app.evaluator.doses import Exposure, exposure_of, judge_dose
+from app.evaluator.doses import exposure_of, judge_dose
 from app.evaluator.exceptions import covered
 from app.evaluator.facts import Match, Standing, TreatmentFact
-from app.evaluator.findings import Finding, weigh
+from app.evaluator.findings import Finding, once, weigh
 from app.evaluator.matching import any_is, has_code
 from app.evaluator.periods import of_treatment
 from app.evaluator.routes import by_route, implied_routes, routes_of
@@ -31,10 +31,12 @@ if TYPE_CHECKING:
 
 # SNOMED CT (GPS), the values of mCODE's procedure intent.
 _INTENTS = {"palliative": frozenset({"363676003"}), "curative": frozenset({"373808002"})}
-_OTHER_INTENTS = frozenset(
-    {"129428001", "261004008", "360156006", "360271000", "363676003", "373808002", "373846009", "399707004", "421974008",
-     "429892002", "447295008"}
-)  # fmt: skip
+_ALL_INTENTS = frozenset(
+    {
+        *("129428001", "261004008", "360156006", "360271000", "363676003", "373808002"),
+        *("373846009", "399707004", "421974008", "429892002", "447295008"),
+    }
+)
 _HIGH_DOSE = frozenset({"high-dose", "high dose"})
 _PLAN_TYPES = ("ServiceRequest", "Appointment")
 _GIVEN = (Family.PROCEDURE, Family.MEDICATION, Family.IMMUNIZATION)
@@ -202,10 +204,8 @@ def _dosed(
     case: Case, node: HadTreatment, concept: Concept, given: Sequence[Given], dose: Dose, window: Window
 ) -> Verdict:
     """By the dose of all that counts or may count, taken together."""
-    exposures: list[Exposure] = []
     counted = [each for each in given if each.finding.holds is not Truth.FALSE]
-    for each in counted:
-        exposures.append(exposure_of(case, each.hit.fact, each.period, each.finding.holds, dose))
+    exposures = [exposure_of(case, each.hit.fact, each.period, each.finding.holds, dose) for each in counted]
     answer = judge_dose(exposures, dose, window)
     asked = dose_words(dose)
     if answer.holds is Truth.TRUE and dose.op in {Op.LT, Op.LE}:
@@ -249,7 +249,7 @@ def _dose_evidence(fact: TreatmentFact) -> tuple[Evidence, ...]:
 
 
 def _threshold(node: HadTreatment, concept: Concept) -> Dose | None:
-    """ "High-dose" by the catalogue's threshold."""
+    """What "high-dose" is by the catalogue's threshold."""
     if node.degree not in _HIGH_DOSE or concept.high_dose is None:
         return None
     limit = Quantity(concept.high_dose.mg_per_day, "mg/d")
@@ -270,7 +270,7 @@ def _intent(intent: str, fact: TreatmentFact) -> Truth:
         return Truth.UNKNOWN
     if any(has_code(each, "snomed", wanted) for each in fact.intent):
         return Truth.TRUE
-    known = any(has_code(each, "snomed", _OTHER_INTENTS) for each in fact.intent)
+    known = any(has_code(each, "snomed", _ALL_INTENTS) for each in fact.intent)
     return Truth.FALSE if known else Truth.UNKNOWN
 
 
@@ -336,8 +336,8 @@ def _planned(case: Case, node: HadTreatment, concept: Concept) -> Verdict:
                     Evidence(one.reference, role, one.path, one.value, one.effective, one.code)
                     for each in some for one in each.evidence
                 ),
-                tuple(dict.fromkeys(one for each in some for one in each.missing)) if wanted is not Truth.TRUE else (),
-                tuple(dict.fromkeys(one for each in some for one in each.questions)) if wanted is not Truth.TRUE else (),
+                once(one for each in some for one in each.missing) if wanted is Truth.UNKNOWN else (),
+                once(one for each in some for one in each.questions) if wanted is Truth.UNKNOWN else (),
             )  # fmt: skip
     if case.chart.shown_type(_PLAN_TYPES[0]):
         return Verdict(

@@ -25,7 +25,7 @@ _NEGATION = {Truth.TRUE: Truth.FALSE, Truth.FALSE: Truth.TRUE, Truth.UNKNOWN: Tr
 
 
 def negate(holds: Truth) -> Truth:
-    """not true = false, not false = true, not unknown = unknown."""
+    """Not true = false, not false = true, not unknown = unknown."""
     if holds is Truth.TRUE:
         return Truth.FALSE
     return Truth.TRUE if holds is Truth.FALSE else Truth.UNKNOWN

@@ -1,4 +1,6 @@
-"""A verdict and what it rests on: truth, basis, evidence, what is missing, what to ask, and the verdicts of its parts."""
+"""A verdict and what it rests on: truth, basis, evidence, what is missing, what to ask, and the verdicts of its
+parts.
+"""
 
 from __future__ import annotations
 

@@ -91,7 +91,9 @@ def day_in(day: DateSpan | None, window: Window) -> Truth:
 
 
 def leaves(period: Period, when: When, as_of: date) -> date | None:
-    """The first day on which the period has left a window that it is in; None where it goes on or its end is not known."""
+    """The first day on which the period has left a window that it is in; None where it goes on or its end is not
+    known.
+    """
     if when.timing is not Timing.WITHIN or when.duration is None or period.ended_by >= as_of:
         return None
     last = period.ended_by

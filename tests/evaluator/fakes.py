@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.criteria.time import Duration, TimeUnit, read_date
 from app.evaluator.evaluate import Judge
@@ -79,8 +79,8 @@ def _analyte(name: str, unit: str, **more: object) -> Analyte:
     return Analyte(name, name.replace("-", " "), (), measure, codes, unit, "made up", **more)  # type: ignore[arg-type]
 
 
-_DRUG = {"families": (Family.MEDICATION,), "kind": Kind.TREATMENT}
-_DONE = {"families": (Family.PROCEDURE,), "kind": Kind.TREATMENT}
+_DRUG: dict[str, Any] = {"families": (Family.MEDICATION,), "kind": Kind.TREATMENT}
+_DONE: dict[str, Any] = {"families": (Family.PROCEDURE,), "kind": Kind.TREATMENT}
 
 CONCEPTS = {
     each.id: each
@@ -313,7 +313,9 @@ Any_ = ConditionFact | TreatmentFact | ObservationFact | AllergyFact | Participa
 
 @dataclass(slots=True)
 class FakeChart:
-    """A chart of these facts. Codes are placed by the catalogue; `vague`, `named` and `unplaced` say how others match."""
+    """A chart of these facts. Codes are placed by the catalogue; `vague`, `named` and `unplaced` say how others
+    match.
+    """
 
     facts: tuple[Any_, ...] = ()
     gender: str = "female"

@@ -115,11 +115,7 @@ FOUR_WEEKS = When(Timing.WITHIN, span(4, "week"))
     ],
 )
 def test_another_study_counts_from_its_start_to_its_end(
-    start: str,
-    end: str | None,
-    on: bool,
-    current: Truth,
-    within: Truth,  # noqa: FBT001
+    *, start: str, end: str | None, on: bool, current: Truth, within: Truth
 ) -> None:
     fact = participation("s", start, end, on=on)
 

@@ -53,8 +53,10 @@ ASTHMA, STROKE = HasCondition("asthma"), HasCondition("stroke")
                 other_than=("breast-cancer",),
                 excluding=(Except("basal-cell-carcinoma", State.CURED),),
             ),
-            "has had, within 3 years, malignancy other than the disease under study, "
-            "except basal cell carcinoma that is cured",
+            (
+                "has had, within 3 years, malignancy other than the disease under study, "
+                "except basal cell carcinoma that is cured"
+            ),
         ),
         (
             HadTreatment("systemic-corticosteroid", dose=Dose(Op.GT, Quantity(Decimal(10), "mg/d"), "prednisone")),

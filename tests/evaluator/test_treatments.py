@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -47,10 +48,7 @@ CHEMO = HadTreatment("chemotherapy", TWO_WEEKS)
     ],
 )
 def test_an_exposure_is_the_interval_that_its_record_gives(
-    start: str | None,
-    end: str | None,
-    ongoing: bool,
-    holds: Truth,  # noqa: FBT001
+    *, start: str | None, end: str | None, ongoing: bool, holds: Truth
 ) -> None:
     assert judge(CHEMO, treatment("c", "paclitaxel", start, end, ongoing=ongoing)).holds is holds
 
@@ -116,7 +114,7 @@ OVER_10 = HadTreatment(
 )
 
 
-def steroid(name: str, code: str, rxcui: str, amount: str | None, **more: object):
+def steroid(name: str, code: str, rxcui: str, amount: str | None, **more: Any):
     doses = (dosing(amount, per_day=str(more.pop("per_day", "1")), as_needed=bool(more.pop("as_needed", False))),)
     return treatment(name, code, ongoing=True, routes=("oral",), ingredients=rx(rxcui), dosing=doses, **more)
 
