@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from app.criteria.nodes import HasCondition, NormalEnd, NormalLimit, Outcome, ResultIs, Timing
 from app.evaluator.facts import Certainty, CodedValue, FlagValue, Match, NumberValue, TextValue
 from app.evaluator.limits import ends_of
-from app.evaluator.picks import Answer, evidence_of, judge_latest, latest, narrowest
+from app.evaluator.picks import Answer, evidence_of, judge_latest, latest, narrowest, window_days
 from app.evaluator.quantities import Unreadable, read_interval
 from app.evaluator.truth import Truth, negate
 from app.evaluator.verdict import Basis, Missing, Question, Verdict
@@ -156,7 +156,7 @@ def results_of_disease(
         analyte = case.catalogue.analytes.get(each)
         if analyte is None:
             continue
-        facts = latest(case.chart.observations(each), case.as_of)
+        facts = [fact for fact in latest(case.chart.observations(each), case.as_of) if _is_young(case, fact)]
         answers += [(fact, analyte, outcome_of(case, fact, analyte)) for fact in facts]
     positive = [(fact, analyte) for fact, analyte, holds in answers if holds is Truth.TRUE]
     negative = [(fact, analyte) for fact, analyte, holds in answers if holds is Truth.FALSE]
@@ -173,6 +173,12 @@ def results_of_disease(
         _sentence(negative, "negative"),
         evidence=_evidence(case, negative, Truth.FALSE),
     )
+
+
+def _is_young(case: Case, fact: ObservationFact) -> bool:
+    """Whether a result is not older than `max_age` lets it be."""
+    window = window_days(case, None)
+    return window is None or day_in(fact.when, window) is Truth.TRUE
 
 
 def _speaks(case: Case, node: HasCondition) -> bool:

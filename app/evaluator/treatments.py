@@ -222,6 +222,9 @@ def _dosed(
         for each in counted
         for one in (*each.finding.evidence, *_dose_evidence(each.hit.fact))
     )
+    if answer_holds is Truth.TRUE and node.degree is not None and node.degree not in _HIGH_DOSE:
+        asked_of = (ask_degree(concept.name, node.degree),)
+        return Verdict(Truth.UNKNOWN, node, Basis.JUDGEMENT, text, evidence, questions=asked_of)
     if answer_holds is Truth.TRUE:
         return Verdict(answer_holds, node, Basis.EVIDENCE, text, evidence)
     hidden = case.hidden(concept.families)
@@ -350,7 +353,14 @@ def _planned(case: Case, node: HadTreatment, concept: Concept) -> Verdict:
 
 
 def _path(fact: TreatmentFact) -> str:
-    return fact.start_path or f"{fact.source.type}.code"
+    """The element that says what it is; `effective` says when."""
+    match fact.family:
+        case Family.IMMUNIZATION:
+            return f"{fact.source.type}.vaccineCode"
+        case Family.MEDICATION:
+            return f"{fact.source.type}.medication"
+        case _:
+            return f"{fact.source.type}.code"
 
 
 def _clause(fact: TreatmentFact, name: str) -> str:

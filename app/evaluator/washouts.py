@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from app.criteria.nodes import EVER, Elapsed, HadTreatment, HasCondition
 from app.criteria.time import before
 from app.evaluator.conditions import condition_finding, not_in_catalogue
+from app.evaluator.degrees import ask_degree
 from app.evaluator.doses import drugs_of
 from app.evaluator.facts import Activity, Match
 from app.evaluator.findings import Finding, said
@@ -87,6 +88,10 @@ def _records(case: Case, node: Elapsed, concept: Concept) -> Iterator[tuple[Find
             else:
                 given = treatment_given(case, treatment, concept, found, window)
             if given is not None and given.finding.holds is not Truth.FALSE:
+                if (treatment.dose is not None or treatment.degree is not None) and found.match is not Match.UNPLACED:
+                    # The dose that counts is that of a day: whether this record was one of it is left to people.
+                    what = treatment.degree or "of the dose that counts"
+                    given.finding.require(Truth.UNKNOWN, (), (ask_degree(concept.name, what),))
                 yield given.finding, given.period, found.fact
         asked = HasCondition(concept.id, EVER, excluding=treatment.excluding)
     else:

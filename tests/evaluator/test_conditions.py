@@ -23,7 +23,7 @@ from app.criteria.nodes import (
 from app.evaluator.facts import Activity, Certainty
 from app.evaluator.truth import Truth
 from app.evaluator.verdict import Basis, Role
-from tests.evaluator.fakes import coded, condition, judge, number, observation, procedure, span
+from tests.evaluator.fakes import coded, condition, judge, number, observation, procedure, settings, span
 
 T, F, U = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
 ASTHMA = HasCondition("asthma")
@@ -286,3 +286,11 @@ def test_what_defines_it_decides_and_nothing_there_is_false() -> None:
     assert judge(node, observation("h", "haemoglobin", number("90", "g/L"))).holds is T
     assert judge(node).holds is F
     assert judge(node, condition("a", "asthma")).holds is U
+
+
+def test_a_test_older_than_the_greatest_age_rules_nothing_out() -> None:
+    old = observation("n", "hiv-antibody", "Negative", "2026-01-10")
+    node = HasCondition("hiv-infection")
+
+    assert judge(node, old, closed=frozenset()).holds is F
+    assert judge(node, old, closed=frozenset(), given=settings(max_age=span(30, "day"))).holds is U

@@ -267,3 +267,19 @@ def test_time_since_a_condition_is_since_it_was_over() -> None:
     assert judge(node, over).holds is T
     assert judge(node, replace(over, abatement=None, activity=Activity.ACTIVE)).holds is F
     assert judge(node, replace(over, abatement=None)).holds is U
+
+
+def test_a_washout_of_a_dose_asks_about_a_recent_record_and_not_about_an_old_one() -> None:
+    node = Elapsed(HadTreatment("systemic-corticosteroid", degree="high-dose"), span(28, "day"))
+    recent = treatment("s", "prednisone", "2026-11-01", "2026-11-10", routes=("oral",))
+
+    assert judge(node, recent).holds is U
+    assert judge(node, recent).questions
+    assert judge(node, treatment("s", "prednisone", "2026-01-01", "2026-01-10", routes=("oral",))).holds is T
+
+
+def test_a_dose_with_another_degree_is_put_to_a_person() -> None:
+    node = replace(OVER_10, degree="long-term")
+
+    assert judge(node, steroid("s", "prednisone", "8640", "20")).questions
+    assert judge(node, steroid("s", "prednisone", "8640", "5")).holds is F
