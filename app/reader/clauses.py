@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.criteria.nodes import (
@@ -19,10 +20,13 @@ from app.criteria.nodes import (
     HasCondition,
     If,
     Judgement,
+    Measured,
     Not,
     NotUnderstood,
     Preference,
     Quote,
+    Scored,
+    children,
 )
 from app.reader.drafts import question
 from app.reader.rewrite import in_window, rewrite_treatments, window_of
@@ -43,10 +47,11 @@ _PERSON = re.compile(
     re.IGNORECASE,
 )
 _CONSENT = re.compile(
-    r"(?<!from )\b(?:sign\w*|giv\w+|provid\w+|obtain\w*)\b.{0,40}\bconsent|\bconsent\b.{0,30}\b(?:signed|given|obtained|provided)",
+    r"(?<!from )\b(?:sign\w*|giv\w+|provid\w+|obtain\w*)\b.{0,40}\bconsent|"
+    r"\bconsent\b.{0,30}\b(?:signed|given|obtained|provided)",
     re.IGNORECASE,
 )
-_MORE_THAN_CONSENT = re.compile(r"\band (?:follow|compl|adhere|complete)", re.IGNORECASE)
+_ONLY_CONSENT = re.compile(r"(?:voluntar\w+ )?[^,;]*\bconsent\b[^,;]*", re.IGNORECASE)
 _NOTE = re.compile(r"^\W*(?:note|n\.b\.|remark)\s*[:,]\s*", re.IGNORECASE)
 _SPLITS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r",?\s+or\s+(?=who\b)", re.IGNORECASE), "or"),
@@ -202,6 +207,9 @@ class Clauses:
         saved, self.context.lead = self.context.lead, EVER if ever else None
         members = [self._clause(*span) for span in self._segments(start + match.end(), end)]
         self.context.lead = saved
+        if isinstance(head, HasCondition) and head.degree is None and any(map(_has_threshold, members)):
+            # Members that carry thresholds would be pointless if every member of the class counted.
+            head = replace(head, degree="of the kind listed")
         return AnyOf((head, *members), Quote(text, start, end)) if self.excludes else None
 
     # --- one clause --------------------------------------------------------------------------------------------------
@@ -241,6 +249,9 @@ class Clauses:
         match = re.search(r",?\s*\b(?:such as|including|for example)\s+", text, re.IGNORECASE)
         if match is None or not self.excludes or any(sign in text for sign in "();"):
             return None
+        head = tokenise(self.context.text, start, start + match.start(), self.context.phrases)
+        if any(token.duration is not None or "within" in token.cues for token in head):
+            return None
         named = self._scan(start + match.end(), end)
         if named is None:
             return None
@@ -249,12 +260,9 @@ class Clauses:
 
     def _consent(self, cues: set[str], quote: Quote) -> Criterion:
         text = _flat(quote.text)
+        asks = "judgement" in cues and not _ONLY_CONSENT.fullmatch(text)
         consent = GaveConsent(text.rstrip(".;"), quote)
-        return (
-            AllOf((consent, question(text, quote)), quote)
-            if "judgement" in cues and _MORE_THAN_CONSENT.search(text)
-            else consent
-        )
+        return AllOf((consent, question(text, quote)), quote) if asks else consent
 
     def _scan(self, start: int, end: int) -> Criterion | None:
         try:
@@ -409,6 +417,13 @@ class Clauses:
         if text[start:end].endswith("."):
             end -= 1
         return start, end
+
+
+def _has_threshold(node: Criterion) -> bool:
+    """A degree, a limit or a deciding datum somewhere in it."""
+    if isinstance(node, HasCondition):
+        return node.degree is not None or node.defined_by is not None
+    return isinstance(node, Measured | Scored) or any(map(_has_threshold, children(node)))
 
 
 def _flat(text: str) -> str:

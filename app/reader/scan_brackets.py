@@ -116,7 +116,14 @@ class ScanBrackets(ScanExceptions):
                 return
         members = self._member_list(body, last)
         if members is not None:
-            last.alternatives.extend(members if self.excludes or self.negative else [])
+            if last.elapsed is not None:
+                # A wash-out asks for every member's own.
+                for member in members:
+                    member.elapsed, member.half_lives = last.elapsed, last.half_lives
+                    self.joins.append("and")
+                    self.drafts.append(member)
+            else:
+                last.alternatives.extend(members if self.excludes or self.negative else [])
             last.end = max(last.end, inner[-1].end)
         elif strict and (self.excludes or self.negative):
             last.alternatives.append(self._question(body))

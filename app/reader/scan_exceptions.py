@@ -47,7 +47,7 @@ class ScanExceptions(ScanFacts):
         self.drafts[-1].end = rest[-1].end
 
     def _apply(self, draft: Draft, exceptions: list[Except]) -> None:
-        """An excepted treatment of a condition is one that its narrowing asks for ("requiring ..., not including B")."""
+        """An excepted treatment of a condition is one that its narrowing asks for ("requiring ..., not B")."""
         treated = {each.id for each in self.context.catalogue.concepts.values() if each.kind is Kind.TREATMENT}
         of_treatment = tuple(each for each in exceptions if each.concept in treated)
         if draft.kind is not NameKind.CONDITION or not draft.restricts or not of_treatment:

@@ -13,17 +13,18 @@ from app.criteria.nodes import (
     HadTreatment,
     HasCondition,
     Not,
-    NotUnderstood,
     Outcome,
     Reproductive,
     ReproductiveIs,
     Route,
+    children,
 )
 from app.reader.drafts import Draft, question
 from app.reader.scan_brackets import ScanBrackets
 from app.reader.scan_state import ROUTES, UnreadError, without_parentheses
 from app.reader.tokens import NameKind, Token, names_of
 
+_HEADS = frozenset({"condition", "disease", "disorder", "drug", "agent", "treatment", "therapy"})
 _JOINERS = {",": ",", "or": "or", "and": "and", "/": "or", "and/or": "or", ";": "or"}
 
 
@@ -79,7 +80,10 @@ class ScanWords(ScanBrackets):
         elif "degree" in cues:
             self._degree(token)
         elif "current" in cues:
-            pass
+            following = self._at(2)
+            if following is not None and self._at(1).stem in {"or", "and"} and "degree" in following.cues:  # type: ignore[union-attr]
+                # "current or long-term use": two timings of one name, which a draft cannot carry.
+                raise UnreadError(token.stem)
         elif "positive" in cues or "negative" in cues:
             self.pre.outcome = Outcome.POSITIVE if "positive" in cues else Outcome.NEGATIVE
         elif "not-lactating" in cues:
@@ -114,8 +118,8 @@ class ScanWords(ScanBrackets):
 
     def _ever(self, token: Token) -> None:
         if token.stem == "in the past" and self.drafts:
-            for draft in self.drafts:
-                if draft.when is None:
+            for draft in self.drafts[self.barrier :]:
+                if draft.when is None and draft.lead is None:
                     draft.when = EVER
             return
         self.lead = EVER
@@ -157,6 +161,7 @@ class ScanWords(ScanBrackets):
     def _negation(self, token: Token) -> bool:
         if self.drafts and token.stem in {"not", "without"}:
             return False
+        self.elapsed = None
         self.negative = not self.drafts
         self.pre.negated = bool(self.drafts)
         if token.stem.startswith(
@@ -206,13 +211,10 @@ class ScanWords(ScanBrackets):
         node = self._tail_node(tail, last)
         if self.joins and len(self.joins) == len(self.drafts):
             self.joins.pop()
-        if (
-            last.kind is NameKind.CONDITION
-            and last.degrees
-            and tail[0].stem == "with"
-            and not isinstance(node, NotUnderstood)
-        ):
-            last.defined_by = node
+        if last.kind is NameKind.CONDITION and last.degrees and tail[0].stem == "with" and reads_facts(node):
+            # "severe X, with A or B within 6 months": A and B are what makes X severe, so they decide alone.
+            self.context.note(f"What stands after “with” decides “{' '.join(last.degrees)}”.")
+            last.node = node
             last.end = tail[-1].end
         else:
             if tail[0].stem.startswith("and "):
@@ -296,7 +298,16 @@ class ScanWords(ScanBrackets):
 
     def _neutral(self) -> bool:
         token = self.tokens[self.i]
+        if token.stem in _HEADS and self.drafts and len(self.joins) == len(self.drafts):
+            # "... or conditions that may interfere": a thing of its own that no name was found for.
+            raise UnreadError(token.stem)
         if token.stem in {".", ":", "-", "etc"} or {"neutral", "etc"} & set(token.cues):
             self.i += 1
             return True
         return False
+
+
+def reads_facts(node: Criterion) -> bool:
+    """Every leaf is a recorded fact, nothing is left to a person."""
+    inner = children(node)
+    return all(map(reads_facts, inner)) if inner else isinstance(node, HasCondition | HadTreatment)

@@ -27,6 +27,7 @@ class Scanner(ScanWords):
         while self.i < len(self.tokens):
             if not any(step() for step in self._steps()):
                 raise UnreadError(self.tokens[self.i].stem)
+        self._finish()
         if not self.drafts and not self.extra:
             raise UnreadError(self.text[self.start : self.end])
         return self.assemble()
@@ -83,8 +84,22 @@ class Scanner(ScanWords):
             node = If(self.applies, node, None, quote) if not self.excludes else AllOf((self.applies, node), quote)
         return node
 
+    def _finish(self) -> None:
+        """What was said before a name that never came: a degree may follow its one name."""
+        pre = self.pre
+        if not (pre.degrees or pre.other or pre.outcome or pre.routes or pre.intent or pre.graded or pre.negated):
+            return
+        only_degrees = not (pre.other or pre.outcome or pre.routes or pre.intent or pre.graded or pre.negated)
+        if not only_degrees or len(self.drafts) != 1 or self.drafts[0].kind is not NameKind.CONDITION:
+            raise UnreadError("left over")
+        self.drafts[0].degrees.extend(pre.degrees)
+
     def _combine(self, parts: list[Criterion], joins: list[str], quote: Quote) -> Criterion:
         """Reads "and" binds results and requirements; among things that exclude it is any-of, as a comma is."""
+        mixed = {"and", "or"} <= set(joins) and not self.excludes and not self.negative
+        if mixed and not all(draft.is_result for draft in self.drafts):
+            # "A and B or C" may mean either grouping.
+            raise UnreadError("and ... or")
         groups: list[list[Criterion]] = [[parts[0]]]
         loose = self.excludes or self.negative
         listed = "or" in joins
