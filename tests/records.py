@@ -20,6 +20,8 @@ _VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 _QUANTITY = re.compile(r"^(<=|>=|<|>)?\s*(-?\d+(?:\.\d+)?)(?:\s+(\S+))?$")
 _ROUTES = {"oral": "26643006", "intravenous": "47625008", "inhaled": "18679011000001101"}
 
+_ABOUT = {"immunization": "patient", "allergy": "patient", "consent": "patient", "participation": "individual"}
+
 Json = dict[str, Any]
 
 
@@ -44,9 +46,14 @@ def _resource(record: Json, place: int) -> Json:
         "procedure": _procedure,
         "immunization": _immunization,
         "allergy": _allergy,
+        "participation": _participation,
+        "planned": _planned,
+        "consent": _consent,
+        "report": _report,
+        "dispense": _dispense,
     }[kind](record)
     made["id"] = record.get("id", f"{kind}{place}")
-    about = "patient" if kind in {"immunization", "allergy"} else "subject"
+    about = _ABOUT.get(kind, "subject")
     made.setdefault(about, {"reference": record.get("subject", "Patient/p1")})
     # Elements without a shorthand of their own, as FHIR spells them.
     return made | record.get("more", {})
@@ -83,6 +90,11 @@ def _condition(record: Json) -> Json:
             made[element] = record[key]
     if "severity" in record:
         made["severity"] = _coded(record["severity"])
+    if "evidence" in record:
+        made["evidence"] = [{"detail": [{"reference": record["evidence"]}]}]
+    if "due_to" in record:
+        url = "http://hl7.org/fhir/StructureDefinition/condition-dueTo"
+        made["extension"] = [{"url": url, "valueReference": {"reference": record["due_to"]}}]
     return made
 
 
@@ -162,6 +174,10 @@ def _procedure(record: Json) -> Json:
         "status": record.get("status", "completed"),
         "code": _coded(record["procedure"]),
     }
+    if "since" in record or "until" in record:
+        made["performedPeriod"] = {
+            end: record[key] for end, key in (("start", "since"), ("end", "until")) if key in record
+        }
     return made | ({"performedDateTime": record["day"]} if "day" in record else {})
 
 
@@ -176,9 +192,73 @@ def _immunization(record: Json) -> Json:
 
 def _allergy(record: Json) -> Json:
     made: Json = {"resourceType": "AllergyIntolerance", "code": _coded(record["allergy"])}
-    made["clinicalStatus"] = {
-        "coding": [{"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "code": "active"}]
-    }
+    url = "http://terminology.hl7.org/CodeSystem/allergyintolerance"
+    made["clinicalStatus"] = {"coding": [{"system": f"{url}-clinical", "code": record.get("status", "active")}]}
+    if "verified" in record:
+        made["verificationStatus"] = {"coding": [{"system": f"{url}-verification", "code": record["verified"]}]}
     if "criticality" in record:
         made["criticality"] = record["criticality"]
+    if "severity" in record:
+        made["reaction"] = [{"manifestation": [{"text": "reaction"}], "severity": record["severity"]}]
+    return made
+
+
+def _participation(record: Json) -> Json:
+    """A ResearchSubject of the study whose ClinicalTrials.gov number is given."""
+    number = {"system": "http://clinicaltrials.gov", "value": record["participation"]}
+    made: Json = {
+        "resourceType": "ResearchSubject",
+        "status": record.get("status", "on-study"),
+        "study": {"identifier": number, "display": record.get("title", "A study")},
+    }
+    period = {end: record[key] for end, key in (("start", "since"), ("end", "until")) if key in record}
+    return made | ({"period": period} if period else {})
+
+
+def _planned(record: Json) -> Json:
+    made: Json = {
+        "resourceType": "ServiceRequest",
+        "status": record.get("status", "active"),
+        "intent": record.get("intent", "order"),
+        "code": _coded(record["planned"]),
+    }
+    return made | ({"occurrenceDateTime": record["day"]} if "day" in record else {})
+
+
+def _consent(record: Json) -> Json:
+    scope = {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "research"}
+    category = {"system": "http://loinc.org", "code": "59284-0", "display": "Consent Document"}
+    made: Json = {
+        "resourceType": "Consent",
+        "status": record["consent"],
+        "scope": {"coding": [scope]},
+        "category": [{"coding": [category]}],
+        "provision": {"type": record.get("provision", "permit")},
+    }
+    return made | ({"dateTime": record["day"]} if "day" in record else {})
+
+
+def _report(record: Json) -> Json:
+    made: Json = {
+        "resourceType": "DiagnosticReport",
+        "status": record.get("status", "final"),
+        "code": _coded(record["report"]),
+    }
+    if "day" in record:
+        made["effectiveDateTime"] = record["day"]
+    if "conclusion" in record:
+        made["conclusionCode"] = [_coded(record["conclusion"])]
+    return made
+
+
+def _dispense(record: Json) -> Json:
+    made: Json = {
+        "resourceType": "MedicationDispense",
+        "status": record.get("status", "completed"),
+        "medicationCodeableConcept": _coded(record["dispense"]),
+        "whenHandedOver": record["day"],
+    }
+    if "supply" in record:
+        days = {"value": record["supply"], "unit": "d", "system": "http://unitsofmeasure.org", "code": "d"}
+        made["daysSupply"] = days
     return made
