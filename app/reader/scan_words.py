@@ -119,7 +119,7 @@ class ScanWords(ScanBrackets):
     def _ever(self, token: Token) -> None:
         if token.stem == "in the past" and self.drafts:
             for draft in self.drafts[self.barrier :]:
-                if draft.when is None and draft.lead is None:
+                if draft.when is None and (draft.lead is None or draft is self.drafts[-1]):
                     draft.when = EVER
             return
         self.lead = EVER
