@@ -5,13 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -20,60 +14,20 @@ import pytest
 from app.api import examples
 from app.api.limits import NoLeaks
 from app.main import _without_query
+from tests.serving import Served, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FHIR = {"Content-Type": "application/fhir+json"}
 SECRET = "Xanthippe-4711"
-CORE = [sys.executable, "-W", "error", "-c", "from app.cli import main; main()"]
 LIMIT = 8_000_000
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """Its address, and the file its output goes to."""
-    folder = tmp_path_factory.mktemp("server")
-    port = free_port()
-    environment = {
-        **os.environ,
-        "ELIGO_DATABASE_URL": f"sqlite:///{folder}/new/eligo.db",
-        "ELIGO_JUDGE_PROCESSES": "1",
-        "ELIGO_MAX_BODY_BYTES": str(LIMIT),
-    }
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([*CORE, "serve", "--port", str(port)], env=environment, stdout=log, stderr=log)
-        address = f"http://127.0.0.1:{port}"
-        try:
-            wait_until_ready(address, process)
-            yield address, folder / "log"
-            children = [
-                int(each) for each in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-            ]
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(20)
-    assert process.returncode in {0, -signal.SIGTERM}
-    assert not [each for each in children if Path(f"/proc/{each}").exists()], "a worker outlived the server"
-
-
-def wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        assert process.poll() is None, "the server ended"
-        try:
-            if httpx.get(f"{address}/health/ready").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise AssertionError("the server was never ready")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("server"), ELIGO_MAX_BODY_BYTES=str(LIMIT)) as served:
+        yield served
 
 
 def big_bundle(size: int) -> bytes:
