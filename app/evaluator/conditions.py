@@ -12,14 +12,14 @@ from app.evaluator.degrees import degree_of_condition, is_about_activity
 from app.evaluator.exceptions import covered
 from app.evaluator.facts import Activity, Certainty, FlagValue, Match, Standing
 from app.evaluator.findings import Finding, weigh
-from app.evaluator.matching import any_is
+from app.evaluator.matching import any_is, is_event
 from app.evaluator.others import weigh_others
 from app.evaluator.periods import of_condition, of_treatment
 from app.evaluator.results import outcome_of, results_of_disease
 from app.evaluator.truth import Truth, any_of, negate
 from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict
 from app.evaluator.windows import DAWN, Period, Window, day_in, leaves, overlaps, window_of
-from app.evaluator.wording import coded_text, first_coding, on, period_text
+from app.evaluator.wording import coded_text, days_text, first_coding, on, period_text
 from app.knowledge.catalogue import Family, Kind
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def which(asked: str, kind: str, name: str, hit: Hit[ConditionFact] | Hit[Treatm
 
 def _period(concept: Concept, fact: ConditionFact, case: Case) -> Period:
     period = of_condition(fact, case.as_of, malignancy=concept.malignancy)
-    return period.onset() if concept.event else period
+    return period.onset() if is_event(concept, fact.code, case.catalogue) else period
 
 
 def _when(case: Case, node: HasCondition, concept: Concept, fact: ConditionFact, window: Window) -> Truth:
@@ -226,7 +226,7 @@ def _is_current(fact: ConditionFact, case: Case, node: HasCondition, concept: Co
 
 def _clause(fact: ConditionFact, name: str) -> str:
     if fact.abatement is not None:
-        return f"{name} ({fact.activity}), {period_text(fact.onset, fact.abatement)}"
+        return f"{name} ({fact.activity}), {days_text(fact.onset, fact.abatement)}"
     if fact.onset is not None:
         return f"{name} ({fact.activity}) since {fact.onset.text[:10]}"
     if fact.recorded is not None:
@@ -282,7 +282,10 @@ def _treatment(
         return None
     name = coded_text(fact.code) or concept.name
     period = of_treatment(fact, case.as_of)
-    when = overlaps(period.onset() if concept.event or node.when.timing is Timing.EVER else period, window)
+    when = overlaps(
+        period.onset() if is_event(concept, fact.code, case.catalogue) or node.when.timing is Timing.EVER else period,
+        window,
+    )
     if node.when.timing is Timing.CURRENT:
         began = overlaps(period.onset(), Window(DAWN, case.as_of))
         lasting = Truth.TRUE if concept.kind is Kind.TREATMENT or when is Truth.TRUE else Truth.UNKNOWN

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from app.evaluator.facts import Coded
-    from app.knowledge.catalogue import Catalogue
+    from app.knowledge.catalogue import Catalogue, Concept
 
 
 def is_concept(coded: Coded, concept: str, catalogue: Catalogue) -> Truth:
@@ -24,6 +24,19 @@ def is_concept(coded: Coded, concept: str, catalogue: Catalogue) -> Truth:
             return Truth.UNKNOWN
         known = known or placement.known
     return Truth.FALSE if known else Truth.UNKNOWN
+
+
+def is_event(asked: Concept, coded: Coded, catalogue: Catalogue) -> bool:
+    """Whether it happens at a moment: by the concept that is asked about, or by one of its kinds that the record is."""
+    if asked.event:
+        return True
+    kinds = catalogue.index.closure.get(asked.id, frozenset())
+    return any(
+        catalogue.concepts[each].event
+        for coding in coded.codings
+        for each in catalogue.index.place(coding.system, coding.code).concepts & kinds
+        if each in catalogue.concepts
+    )
 
 
 def any_is(coded: Iterable[Coded], concepts: Iterable[str], catalogue: Catalogue) -> Truth:

@@ -13,13 +13,13 @@ from app.evaluator.doses import exposure_of, judge_dose
 from app.evaluator.exceptions import covered
 from app.evaluator.facts import Match, Standing, TreatmentFact
 from app.evaluator.findings import Finding, once, weigh
-from app.evaluator.matching import any_is, has_code
+from app.evaluator.matching import any_is, has_code, is_event
 from app.evaluator.periods import of_treatment
 from app.evaluator.routes import by_route, implied_routes, routes_of
 from app.evaluator.truth import Truth, any_of, negate
 from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict
 from app.evaluator.windows import DUSK, Period, Window, leaves, overlaps, window_of
-from app.evaluator.wording import coded_text, date_text, first_coding, listed, period_text
+from app.evaluator.wording import coded_text, date_text, days_text, first_coding, listed, period_text
 from app.knowledge.catalogue import Family
 
 if TYPE_CHECKING:
@@ -157,7 +157,8 @@ def treatment_given(
         return Given(
             hit, Finding(Truth.FALSE, f"{name} was not given ({fact.status})", (shown,), refuting=True), period
         )
-    asked = period.onset() if concept.event or node.when.timing is Timing.EVER else period
+    at_once = node.when.timing is Timing.EVER or is_event(concept, fact.code, case.catalogue)
+    asked = period.onset() if at_once else period
     when = overlaps(asked, window)
     if when is Truth.FALSE and not is_it:
         return None
@@ -366,8 +367,7 @@ def _path(fact: TreatmentFact) -> str:
 def _clause(fact: TreatmentFact, name: str) -> str:
     if fact.ongoing:
         return f"{name} since {date_text(fact.start)[:10]}, ongoing" if fact.start is not None else f"{name}, ongoing"
-    when = period_text(fact.start, fact.end)
-    return f"{name}, {when or 'undated'}"
+    return f"{name}, {days_text(fact.start, fact.end) or 'undated'}"
 
 
 def _shown(fact: TreatmentFact, hit: Hit[TreatmentFact], role: Role, path: str, value: str) -> Evidence:

@@ -14,6 +14,7 @@ from app.evaluator.degrees import ask_degree
 from app.evaluator.doses import drugs_of
 from app.evaluator.facts import Activity, Match
 from app.evaluator.findings import Finding, said
+from app.evaluator.matching import is_event
 from app.evaluator.periods import of_condition
 from app.evaluator.treatments import treatment_given, treatment_hits, unplaced_given
 from app.evaluator.truth import Truth
@@ -101,7 +102,7 @@ def _records(case: Case, node: Elapsed, concept: Concept) -> Iterator[tuple[Find
         if finding is None or finding.holds is Truth.FALSE:
             continue
         period = of_condition(hit.fact, case.as_of, malignancy=concept.malignancy)
-        if concept.event or isinstance(node.treatment, HadTreatment):
+        if isinstance(node.treatment, HadTreatment) or is_event(concept, hit.fact.code, case.catalogue):
             period = period.onset()
         elif hit.fact.activity is Activity.ACTIVE:
             finding.text = f"{finding.text}, still there"

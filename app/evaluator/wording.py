@@ -12,14 +12,15 @@ if TYPE_CHECKING:
     from app.criteria.time import DateSpan
     from app.evaluator.facts import Coded, Coding, Value
 
-_PLACES = 4
+_PLACES = 6
+_MOST_DIGITS = 15  # what is longer was computed here, not written by a laboratory
 _UNITLESS = frozenset({"", "1"})
 
 
 def number_text(number: Decimal | Fraction) -> str:
-    """A decimal as it was written; a fraction as its decimal where it is one, else to four significant places."""
+    """A decimal as it was written; a fraction as its decimal where it is one, else to six places."""
     if isinstance(number, Decimal):
-        return format(number, "f")
+        return format(number, "f") if len(number.as_tuple().digits) <= _MOST_DIGITS else _rounded(Fraction(number))
     rest = number.denominator
     for factor in (2, 5):
         while rest % factor == 0:
@@ -89,6 +90,12 @@ def period_text(start: DateSpan | None, end: DateSpan | None, *, ongoing: bool =
     if start is None and end is None:
         return ""
     return f"{date_text(start)}/{date_text(end) or ('..' if ongoing else '')}"
+
+
+def days_text(start: DateSpan | None, end: DateSpan | None) -> str:
+    """A period in a sentence: its days, without times."""
+    first, last = date_text(start)[:10], date_text(end)[:10]
+    return first if first == last else f"{first} to {last}" if first and last else first or f"until {last}"
 
 
 def first_coding(coded: Coded, hit: Coding | None = None) -> Coding | None:

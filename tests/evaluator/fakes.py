@@ -87,6 +87,7 @@ CONCEPTS = {
     for each in (
         _concept("asthma"),
         _concept("stroke", event=True),
+        _concept("vascular-disease", includes=("stroke",)),
         _concept("hiv-infection", results=("hiv-antibody",)),
         _concept("metastasis", includes=("liver-metastasis",), metastasis=True),
         _concept("liver-metastasis", metastasis=True),

@@ -294,3 +294,10 @@ def test_a_test_older_than_the_greatest_age_rules_nothing_out() -> None:
 
     assert judge(node, old, closed=frozenset()).holds is F
     assert judge(node, old, closed=frozenset(), given=settings(max_age=span(30, "day"))).holds is U
+
+
+def test_a_record_that_is_an_event_counts_by_its_onset_also_under_a_wider_concept() -> None:
+    node = HasCondition("vascular-disease", within(12, "month"))
+
+    assert judge(node, condition("s", "stroke", "1978-10-05")).holds is F
+    assert judge(node, condition("v", "vascular-disease", "1978-10-05")).holds is T
