@@ -41,7 +41,7 @@ class CodecProblem:
     remedy: str
 
 
-class CodecProblems(EligoError):  # noqa: N818  it is the problems that matter, not that it is an error
+class CodecProblems(EligoError):
     """Criteria that cannot be read; `problems` has all of them, in document order."""
 
     def __init__(self, problems: tuple[CodecProblem, ...]) -> None:
@@ -194,7 +194,7 @@ def _encode(value: Any, depth: int) -> Any:
 def _encode_all(values: tuple[Any, ...], depth: int) -> list[Any]:
     encoded = []
     for each in values:
-        encoded.append(_encode(each, depth))  # noqa: PERF401  a comprehension is one more frame a level
+        encoded.append(_encode(each, depth))
     return encoded
 
 

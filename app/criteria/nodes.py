@@ -85,8 +85,8 @@ class Timing(StrEnum):
 class When:
     """The time a fact is asked for.
 
-    `within` needs `duration`: the window [asOf - duration, asOf]; `closed=False` leaves its first day out (a disease-free
-    period "shorter than 5 years"). For `current` and `ever` there is no duration.
+    `within` needs `duration`: the window [asOf - duration, asOf]; `closed=False` leaves its first day out (a
+    disease-free period "shorter than 5 years"). For `current` and `ever` there is no duration.
     """
 
     timing: Timing
@@ -160,8 +160,8 @@ class AtLeast:
 class If:
     """`then` where `condition` holds, else `otherwise`.
 
-    Without `otherwise` the criterion speaks only of those for whom `condition` holds: for others it is true, with basis
-    `not-applicable`. Where the condition is unknown but both branches agree, that is the answer.
+    Without `otherwise` the criterion speaks only of those for whom `condition` holds: for others it is true, with
+    basis `not-applicable`. Where the condition is unknown but both branches agree, that is the answer.
     """
 
     condition: Criterion
@@ -209,10 +209,10 @@ class HasCondition:
     """A diagnosis, state or (where the catalogue says so) its test or procedure is recorded.
 
     `other_than` names the disease under study: exactly one primary of it never counts ("other malignancies").
-    `degree` is a word such as "severe"; nothing there: false; there: coded degree or a person decides.
-    `suspected` lets provisional, differential and unconfirmed diagnoses count. `due_to` is a cause ("caused by").
-    `defined_by` is the datum that decides whether what is there counts ("NYHA class >= II heart failure", "active hepatitis C
-    (RNA positive)"): its true or false is the answer; where it is unknown, no such condition is false, else unknown.
+    `degree` is a word such as "severe"; nothing there: false; there: coded degree or a person decides. `suspected`
+    lets provisional, differential and unconfirmed diagnoses count. `due_to` is a cause ("caused by"). `defined_by` is
+    the datum that decides whether what is there counts ("NYHA class >= II heart failure", "active hepatitis C (RNA
+    positive)"): its true or false is the answer; where it is unknown, no such condition is false, else unknown.
     """
 
     concept: ConceptId
@@ -266,8 +266,9 @@ class Route(StrEnum):
 class HadTreatment:
     """A drug of a class, a procedure, radiotherapy, transfusion, cell therapy ... was given, taken or done.
 
-    `routes`: only these count; `not_routes`: these do not. `sites`: body-site concepts (any one). `intent`: "palliative" or
-    "curative". `planned`: a future event (ServiceRequest, Appointment). `reason`: the condition it is given for.
+    `routes`: only these count; `not_routes`: these do not. `sites`: body-site concepts (any one). `intent`:
+    "palliative" or "curative". `planned`: a future event (ServiceRequest, Appointment). `reason`: the condition it is
+    given for.
     """
 
     concept: ConceptId
@@ -288,8 +289,8 @@ class HadTreatment:
 class Elapsed:
     """At least `at_least` has passed since the last `treatment` ended; holds from that day on.
 
-    With `half_lives`, the longer of `at_least` and that many half-lives of the drug. True where none was ever recorded
-    and its types are shown. `treatment` is a HadTreatment (its `when` is not used) or a HasCondition.
+    With `half_lives`, the longer of `at_least` and that many half-lives of the drug. True where none was ever
+    recorded and its types are shown. `treatment` is a HadTreatment (its `when` is not used) or a HasCondition.
     """
 
     treatment: HadTreatment | HasCondition

@@ -215,8 +215,9 @@ class ReferenceRange:
 class ObservationFact:
     """An Observation, or one component of it, that counts. `path` is the FHIRPath of the value read.
 
-    `when` is effective (or issued where effective is absent), None where neither is there. `instant` orders values of the
-    same day where a time is given. `preliminary` calls for a warning. `objects` tell lesions apart (sites, identifiers).
+    `when` is effective (or issued where effective is absent), None where neither is there. `instant` orders values of
+    the same day where a time is given. `preliminary` calls for a warning. `objects` tell lesions apart (sites,
+    identifiers).
     """
 
     source: Source
@@ -273,7 +274,7 @@ class PatientFact:
 
 
 @dataclass(frozen=True, slots=True)
-class Warning_:  # noqa: N801 - `Warning` is Python's
+class Warning_:
     """Something in the bundle that did not count, or counted with a caveat."""
 
     code: str

@@ -70,14 +70,13 @@ class Code:
 class Concept:
     """A thing that criteria speak of, with the names they use and the codes that records use.
 
-    `families` must all be shown before absence counts; a record in one of `also_in` counts where it is sent, but need not
-    be shown (a class of drugs that a Procedure may name too). `codes` are its own; `all_codes` (catalogue) adds those of the concepts in `includes`, transitively.
-    `without` are codes (or prefixes) taken out again. A record coded with one of `broader` or `suggests` is less
-    specific than the question: it leaves the fact unknown. `results` are analytes whose positive result is the same
-    fact (HIV).
-    `event` marks what happens at a moment (infarction, surgery): its onset alone counts for windows.
-    `children` of a `closed` list are exactly the list. `not_named` are display words that name something else
-    ("family history of", "screening for").
+    `families` must all be shown before absence counts; a record in one of `also_in` counts where it is sent, but need
+    not be shown (a class of drugs that a Procedure may name too). `codes` are its own; `all_codes` (catalogue) adds
+    those of the concepts in `includes`, transitively. `without` are codes (or prefixes) taken out again. A record
+    coded with one of `broader` or `suggests` is less specific than the question: it leaves the fact unknown.
+    `results` are analytes whose positive result is the same fact (HIV). `event` marks what happens at a moment
+    (infarction, surgery): its onset alone counts for windows. `children` of a `closed` list are exactly the list.
+    `not_named` are display words that name something else ("family history of", "screening for").
     """
 
     id: str
@@ -277,8 +276,8 @@ class CodeIndex:
     def place(self, system: str, code: str) -> Placement:
         """What a code of a record means: `NOWHERE` where the catalogue does not have it.
 
-        ICD codes come with or without dots, dagger and asterisk. An RxNorm product is what its ingredients are. A whole
-        ATC code is known even where no concept has it, for its own digits say to which group it belongs.
+        ICD codes come with or without dots, dagger and asterisk. An RxNorm product is what its ingredients are. A
+        whole ATC code is known even where no concept has it, for its own digits say to which group it belongs.
         """
         key = (system, code)
         found = self.memo.get(key)

@@ -28,7 +28,7 @@ _WHOLE = 1_000_000  # a length that no code has: codes of the exact systems are 
 _ICD = frozenset({System.ICD10, System.ICD10CM})
 
 
-class IncludesItself(Exception):  # noqa: N818  a finding about the data, told to the author by load.py
+class IncludesItself(Exception):
     """A concept that includes itself, directly or through others; `ring` are the ids on the way."""
 
     def __init__(self, ring: tuple[str, ...]) -> None:

@@ -43,7 +43,7 @@ class UnitError(EligoError):
         self.what = what
 
 
-class NotComparable(UnitError):  # noqa: N818 - it names the answer, which is no fault
+class NotComparable(UnitError):
     """Two units of which neither can be expressed in the other; `reason` is a clause a person can read."""
 
     def __init__(self, source: str, target: str, reason: str) -> None:
@@ -137,7 +137,7 @@ class UnitTable:
         """
         return self._read(text)
 
-    def convert(  # noqa: PLR0913 - three optional facts about the analyte, by keyword only
+    def convert(
         self,
         value: Fraction,
         source: str,
@@ -230,7 +230,7 @@ class UnitTable:
         target: str,
         molar_mass: Fraction | None,
         charge: int | None,
-        enzyme: bool,  # noqa: FBT001 - positional because it is part of the key of a cache
+        enzyme: bool,
     ) -> tuple[Fraction, Fraction]:
         """(scale, offset): target value = source value * scale + offset."""
         plan = self._plan(source, target, enzyme=enzyme)

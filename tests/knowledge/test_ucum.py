@@ -32,7 +32,7 @@ def rows(name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(wanted, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
-def data(name: str) -> Any:  # noqa: ANN401 - JSON
+def data(name: str) -> Any:
     return json.loads((files("app.knowledge") / "units" / name).read_text(encoding="utf-8"))
 
 
@@ -71,7 +71,7 @@ def test_a_conversion_gives_the_official_outcome_to_all_its_digits(row: dict[str
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the original UCUM files are not beside this checkout")
 def test_our_copies_say_what_the_original_files_say() -> None:
-    tests = ET.parse(SHARED / "UcumFunctionalTests.xml").getroot()  # noqa: S314 - a file of ours
+    tests = ET.parse(SHARED / "UcumFunctionalTests.xml").getroot()
     validation, conversion = tests.find("validation"), tests.find("conversion")
     assert validation is not None
     assert conversion is not None
@@ -82,7 +82,7 @@ def test_our_copies_say_what_the_original_files_say() -> None:
         tuple(case.get(name) for name in ("id", "value", "srcUnit", "dstUnit", "outcome")) for case in conversion
     ]
 
-    essence = ET.parse(SHARED / "ucum-essence.xml").getroot()  # noqa: S314 - a file of ours
+    essence = ET.parse(SHARED / "ucum-essence.xml").getroot()
     table = data("ucum.json")
     assert (table["version"], table["revision"]) == (essence.get("version"), essence.get("revision-date"))
     assert table["prefixes"] == {

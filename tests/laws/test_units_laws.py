@@ -94,6 +94,7 @@ def test_a_conversion_exists_exactly_where_the_units_are_comparable(a: str, b: s
 
 @given(st.text(alphabet="mgLdulUIikK[]{}()./*^1023%'µ\N{MULTIPLICATION SIGN}⁹ -HPFx", max_size=14))
 def test_any_text_is_a_unit_or_a_refusal_and_reading_is_stable(text: str) -> None:
+    position = -1
     try:
         code: str | None = TABLE.parse(text).code
     except UnitError as refusal:

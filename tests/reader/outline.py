@@ -37,7 +37,7 @@ from app.criteria.nodes import (
 )
 
 
-def outline(node: Criterion) -> str:  # noqa: PLR0911 - one line a node
+def outline(node: Criterion) -> str:
     """`all(...)`, `any(...)`, `not(...)`, `if(c; then; else)`, and facts as `kind subject qualifiers`."""
     match node:
         case AllOf(parts):
@@ -69,12 +69,12 @@ def outline(node: Criterion) -> str:  # noqa: PLR0911 - one line a node
             longer = f" or {half_lives} half-lives" if half_lives else ""
             return f"elapsed {at_least.words()}{longer} since {outline(treatment)}"
         case Measured():
-            bounds = " ".join(f"{b.op.value} {_limit(b.limit)}" for b in node.bounds)
-            return _words(node.analyte, bounds, _in(node.within), node.circumstance or "", node.formula or "")
+            limits = " ".join(f"{b.op.value} {_limit(b.limit)}" for b in node.bounds)
+            return _words(node.analyte, limits, _in(node.within), node.circumstance or "", node.formula or "")
         case ResultIs(analyte, outcome, within):
             return _words(analyte, outcome.value, _in(within))
-        case Scored(scale, bounds, within):
-            return _words(scale, " ".join(f"{b.op.value} {b.value}" for b in bounds), _in(within))
+        case Scored(scale, steps, within):
+            return _words(scale, " ".join(f"{b.op.value} {b.value}" for b in steps), _in(within))
         case InStudy(when):
             return _words("in study", _when(when))
         case ReproductiveIs(state):

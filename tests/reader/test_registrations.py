@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING
 
@@ -51,10 +52,10 @@ def test_spans_point_into_the_source_and_no_word_is_lost(shared: Path, name: str
         registration.text[slice(*each.span)] == each.text for each in registration.criteria if each.span != (0, 0)
     )
     assert spans == sorted(spans)
-    between = [registration.text[left[1] : right[0]] for left, right in zip(spans, spans[1:], strict=False)]
+    between = [registration.text[left[1] : right[0]] for left, right in itertools.pairwise(spans)]
     heading = re.compile(
         r"(?:exclusion criteria|participants who meet any of the following criteria are not eligible for the study)\W*",
-        re.I,
+        re.IGNORECASE,
     )
     assert all(not re.search(r"[A-Za-z]{2}", heading.sub("", text)) for text in between)
 
