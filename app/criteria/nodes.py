@@ -228,7 +228,7 @@ class HasCondition:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmedBy:
-    """The diagnosis of `concept` is confirmed by histology or cytology (pathology report or observation, coded evidence)."""
+    """The diagnosis of `concept` is confirmed by `method`: a pathology report or observation, or coded evidence."""
 
     concept: ConceptId
     method: str = "histology"
@@ -327,7 +327,7 @@ class Pick(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The value of an analyte satisfies every bound. `circumstance`: "room-air", "rest"; `formula`: the named derivation."""
+    """The value of an analyte satisfies every bound. `circumstance`: "room-air"; `formula`: the named derivation."""
 
     analyte: AnalyteId
     bounds: tuple[Bound, ...]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """One coding: `system` is the catalogue's short name where known ("snomed"), else the URI as sent; "" where none."""
+    """One coding: `system` is the catalogue's short name where known ("snomed"), else the URI as sent, or ""."""
 
     system: str
     uri: str
@@ -144,7 +144,7 @@ class TreatmentFact:
 
 @dataclass(frozen=True, slots=True)
 class AllergyFact:
-    """An AllergyIntolerance that counts. `degrees` are criticality and reaction severities as coded ("high", "severe")."""
+    """An AllergyIntolerance that counts. Criticality and severities are as coded ("high", "severe")."""
 
     source: Source
     code: Coded
@@ -201,7 +201,7 @@ Value = NumberValue | RangeValue | CodedValue | TextValue | FlagValue
 
 @dataclass(frozen=True, slots=True)
 class ReferenceRange:
-    """One referenceRange: bounds in the value's unit where it has none of its own; `applies` are appliesTo texts/codes."""
+    """One referenceRange: bounds in the value's unit where it has none of its own; `applies` is appliesTo."""
 
     low: NumberValue | None
     high: NumberValue | None
@@ -274,7 +274,7 @@ class PatientFact:
 
 
 @dataclass(frozen=True, slots=True)
-class Warning_:
+class Warning_:  # noqa: N801 - `Warning` is Python's
     """Something in the bundle that did not count, or counted with a caveat."""
 
     code: str
@@ -311,7 +311,7 @@ class Chart(Protocol):
     @property
     def warnings(self) -> tuple[Warning_, ...]: ...
     def shown(self, family: Family) -> bool:
-        """At least one resource of the family about this patient (not in error), an empty searchset of it, or `complete`."""
+        """At least one resource of the family about this patient (not in error), an empty searchset, or `complete`."""
         ...
 
     def shown_type(self, resource_type: str) -> bool:

@@ -230,7 +230,7 @@ class UnitTable:
         target: str,
         molar_mass: Fraction | None,
         charge: int | None,
-        enzyme: bool,
+        enzyme: bool,  # noqa: FBT001 - positional because it is part of the key of a cache
     ) -> tuple[Fraction, Fraction]:
         """(scale, offset): target value = source value * scale + offset."""
         plan = self._plan(source, target, enzyme=enzyme)
