@@ -63,6 +63,9 @@ _LABELS = {
 _BLURB = re.compile(
     r"^(?:see|get|review|check|understand|learn|meet|identify|explore|reach|find|dive)\b", re.IGNORECASE
 )
+_DESCRIBED = re.compile(
+    r"^this (?:is|study is)\b.*?\b(?:evaluating|investigating|assessing)\s+(?:the\s+)?(.+)$", re.IGNORECASE
+)
 _NOISE = re.compile(r"^(?:image|overview|medpath|powered by ai|home|menu|search|back|share|print|save)$", re.IGNORECASE)
 _PHASE_LINE = re.compile(
     r"^(?:early\s+)?phase\s*(\d|i{1,3}v?|iv)(?:\s*/\s*(?:phase\s*)?(\d|i{1,3}v?|iv))?$", re.IGNORECASE
@@ -209,6 +212,8 @@ def _title(lines: list[_Line], fields: dict[str, str]) -> str:
         if _NOISE.match(line.text) or _PHASE_LINE.match(line.text):
             continue
         sentence = re.split(r"(?<=[a-z)])\.\s", line.text)[0]
+        if described := _DESCRIBED.match(sentence):
+            sentence = described[1][:1].upper() + described[1][1:]
         return sentence.rstrip(".")[:200]
     return "Untitled trial"
 
