@@ -377,7 +377,11 @@ def _rank(summary: dict[str, Any]) -> tuple[int, int, int, int, str]:
 def _slug(title: str) -> str:
     """Lower-case words joined by hyphens; "" where the title has no Latin letter or digit."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain)[:_MAX_SLUG].strip("-")
+    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    if len(words) <= _MAX_SLUG:
+        return words
+    # Cut between words, unless the first is longer than all that may stand.
+    return words[:_MAX_SLUG].rpartition("-")[0] or words[:_MAX_SLUG]
 
 
 def _loads(text: str | bytes) -> Any:
