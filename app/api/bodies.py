@@ -30,7 +30,7 @@ async def read_bytes(request: Request, accepted: Sequence[str]) -> tuple[str, by
     if media_type not in accepted:
         raise UnsupportedMediaType(media_type, accepted)
     body = await request.body()
-    if not body.strip():
+    if not body or body.isspace():
         raise EmptyBody
     return media_type, body
 

@@ -67,10 +67,19 @@ def work(pipe: Connection) -> None:
         while True:
             job, args, kwargs = pipe.recv()
             if desk is None:
-                desk = Desk(load_catalogue())
-                gc.collect()
-                gc.freeze()  # the catalogue stays: no collection need look at it again
+                laid = answer(_lay_desk)
+                if not isinstance(laid, Done):
+                    pipe.send(laid)
+                    continue
+                desk = laid.value
             pipe.send(answer(job, desk, *args, **kwargs))
+
+
+def _lay_desk() -> Desk:
+    desk = Desk(load_catalogue())
+    gc.collect()
+    gc.freeze()  # the catalogue stays: no collection need look at it again
+    return desk
 
 
 def answer(job: Callable[..., object], *args: Any, **kwargs: Any) -> Answer:

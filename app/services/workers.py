@@ -67,9 +67,13 @@ class Workers:
         self.is_ready = False
 
     async def start(self) -> None:
-        """Start the processes, and let each read the catalogue."""
-        await asyncio.gather(*(worker.run(jobs.warm) for worker in self._workers))
-        self.is_ready = True
+        """Start the processes, and let each read the catalogue; where it cannot be read, `is_ready` stays false."""
+        try:
+            await asyncio.gather(*(worker.run(jobs.warm) for worker in self._workers))
+        except (EligoError, WorkFailed) as error:
+            _log.error("the workers cannot start: %s", error)
+        else:
+            self.is_ready = True
 
     def close(self) -> None:
         """End the processes."""
