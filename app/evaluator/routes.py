@@ -8,8 +8,8 @@ from app.criteria.nodes import Route
 from app.evaluator.truth import Truth, all_of, any_of
 
 if TYPE_CHECKING:
-    from app.evaluator.facts import Coded, TreatmentFact
-    from app.knowledge.catalogue import Catalogue
+    from app.evaluator.facts import Coded, Coding, TreatmentFact
+    from app.knowledge.catalogue import Catalogue, Concept
 
 # What a route is a kind of. Rectal is systemic or local, by the preparation: it is open.
 _KINDS: dict[Route, frozenset[Route]] = {
@@ -23,27 +23,41 @@ _OPEN: dict[Route, frozenset[Route]] = {
     Route.ORAL: frozenset({Route.SYSTEMIC, Route.OTHER}),
 }
 _LOCAL_OPEN = frozenset({Route.OTHER})
-SYSTEMIC_PREFIX = "systemic-"
+_ATC_LEVELS = (7, 5, 4, 3)
 
 
-def implied_routes(concept: str) -> tuple[Route, ...]:
-    """A class that is systemic by name counts by systemic routes only: an inhaled corticosteroid is none of it."""
-    return (Route.SYSTEMIC,) if concept.startswith(SYSTEMIC_PREFIX) else ()
+def implied_routes(concept: Concept) -> tuple[Route, ...]:
+    """A class that is systemic counts by systemic routes only: an inhaled corticosteroid is none of it."""
+    return (Route.SYSTEMIC,) if concept.systemic else ()
 
 
 def routes_of(fact: TreatmentFact, catalogue: Catalogue) -> tuple[Route | None, ...]:
-    """Every route recorded (None where a record says one that nobody knows), else the product's; empty where
+    """Every route recorded (None where a record says one that nobody knows), else what its code says; empty where
     unknown.
     """
     if fact.routes:
         return tuple(_route(each, catalogue) for each in fact.routes)
     for coded in (fact.code, *fact.ingredients):
         for coding in coded.codings:
-            product = catalogue.products.get(coding.code) if coding.system == "rxnorm" else None
-            if product is not None and product.route is not None:
-                known = catalogue.routes.get(product.route, product.route)
+            named = _implied(coding, catalogue)
+            if named is not None:
+                known = catalogue.routes.get(named, named)
                 return (Route(known),) if known in set(Route) else (None,)
     return ()
+
+
+def _implied(coding: Coding, catalogue: Catalogue) -> str | None:
+    """The route by the dose form of a product, by all products of an ingredient, or by an ATC group that has one."""
+    if coding.system == "atc":
+        keys = (f"atc|{coding.code[:level]}" for level in _ATC_LEVELS)
+        return next((catalogue.routes[each] for each in keys if each in catalogue.routes), None)
+    if coding.system != "rxnorm":
+        return None
+    product = catalogue.products.get(coding.code)
+    if product is not None and product.route is not None:
+        return product.route
+    drug = catalogue.drugs.get(coding.code)
+    return drug.route if drug is not None else None
 
 
 def by_route(routes: tuple[Route | None, ...], wanted: tuple[Route, ...], unwanted: tuple[Route, ...]) -> Truth:

@@ -107,7 +107,7 @@ def unplaced_given(
         bare = HadTreatment(concept.id, node.when)
         case.memo[key] = treatment_given(case, bare, concept, hit, window, plain=True)
     given: Given | None = case.memo[key]
-    wanted = node.routes or implied_routes(node.concept)
+    wanted = node.routes or implied_routes(concept)
     if given is not None and (wanted or node.not_routes) and hit.fact.family is Family.MEDICATION:
         by = by_route(routes_of(hit.fact, case.catalogue), wanted, node.not_routes)
         return None if by is Truth.FALSE else given
@@ -175,14 +175,16 @@ def treatment_given(
     if not is_it:
         finding.require(Truth.UNKNOWN, (which(concept.name, fact.source.type, name, hit),))
     if not plain:
-        _narrow(case, node, fact, name, finding)
+        _narrow(case, node, concept, fact, name, finding)
     return Given(hit, finding, period)
 
 
-def _narrow(case: Case, node: HadTreatment, fact: TreatmentFact, name: str, finding: Finding) -> None:
+def _narrow(
+    case: Case, node: HadTreatment, concept: Concept, fact: TreatmentFact, name: str, finding: Finding
+) -> None:
     """Route, site, intent, reason and exceptions of one record."""
     kind = fact.source.type
-    wanted = node.routes or implied_routes(node.concept)
+    wanted = node.routes or implied_routes(concept)
     if (wanted or node.not_routes) and fact.family is Family.MEDICATION:
         holds = by_route(routes_of(fact, case.catalogue), wanted, node.not_routes)
         finding.require(holds, (Missing(kind, f"route of {name}"),))
@@ -326,7 +328,7 @@ def _planned(case: Case, node: HadTreatment, concept: Concept) -> Verdict:
             finding.missing = (Missing(fact.source.type, f"date of {name}"),)
         if hit.match is not Match.IS:
             finding.require(Truth.UNKNOWN, (which(concept.name, fact.source.type, name, hit),))
-        _narrow(case, node, fact, name, finding)
+        _narrow(case, node, concept, fact, name, finding)
         if node.degree is not None and finding.holds is not Truth.FALSE:
             finding.require(Truth.UNKNOWN, (), (ask_degree(concept.name, node.degree),))
         findings.append(finding)

@@ -75,7 +75,8 @@ class Concept:
     those of the concepts in `includes`, transitively. `without` are codes (or prefixes) taken out again. A record
     coded with one of `broader` or `suggests` is less specific than the question: it leaves the fact unknown.
     `results` are analytes whose positive result is the same fact (HIV). `event` marks what happens at a moment
-    (infarction, surgery): its onset alone counts for windows. `children` of a `closed` list are exactly the list.
+    (infarction, surgery): its onset alone counts for windows. A `systemic` class of drugs counts by systemic routes only.
+    `children` of a `closed` list are exactly the list.
     `not_named` are display words that name something else ("family history of", "screening for").
     """
 
@@ -97,6 +98,7 @@ class Concept:
     event: bool = False
     malignancy: bool = False
     metastasis: bool = False
+    systemic: bool = False
     sex: str | None = None
     half_life_h: Decimal | None = None
     high_dose: DoseThreshold | None = None
@@ -116,13 +118,15 @@ class DoseThreshold:
 class Drug:
     """An RxNorm ingredient: its name, ATC codes known to the catalogue's classes, and facts that dose rules need.
 
-    `prednisone_5mg`: milligrams equal to 5 mg of prednisone (systemic glucocorticoids only).
+    `prednisone_5mg`: milligrams equal to 5 mg of prednisone (systemic glucocorticoids only). `route`: the one that all
+    its products have; `systemic` where these are several systemic ones.
     """
 
     rxcui: str
     name: str
     half_life_h: Decimal | None = None
     prednisone_5mg: Decimal | None = None
+    route: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

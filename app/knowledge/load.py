@@ -91,6 +91,7 @@ def read_catalogue(sources: Mapping[str, bytes], units: UnitTable) -> Catalogue:
     scales: dict[str, Scale] = _folder("scales", raw, problems, records.read_scale)
     drugs = records.read_drugs("drugs.tsv", text["drugs.tsv"], problems)
     products = records.read_products("products.tsv", text["products.tsv"], problems)
+    drugs = records.with_routes(drugs, products)
     words = records.read_words("result_words.yaml", raw["result_words.yaml"], problems)
     systems = records.read_systems("systems.yaml", raw["systems.yaml"], problems)
     routes = records.read_routes("routes.yaml", raw["routes.yaml"], tuple(Route), problems)

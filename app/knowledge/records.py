@@ -6,7 +6,7 @@ Pure: `load.py` brings the parsed files. An entry with a problem is left out, so
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -244,6 +244,7 @@ def read_concept(entry: Entry, lists: Mapping[str, tuple[tuple[str, str], ...]])
         event=entry.flag("event"),
         malignancy=entry.flag("malignancy"),
         metastasis=entry.flag("metastasis"),
+        systemic=entry.flag("systemic"),
         sex=sex,
         half_life_h=entry.number("half_life_h"),
         high_dose=_high_dose(entry),
@@ -430,4 +431,25 @@ def read_products(file: str, text: str, problems: Problems) -> dict[str, Product
         strength = entry.exact("strength_mg", row["strength_mg"]) if row["strength_mg"] else None
         ingredients = tuple(each for each in row["ingredients"].replace(" ", "").split(",") if each)
         found[row["rxcui"]] = Product(row["rxcui"], ingredients, row["route"] or None, strength)
+    return found
+
+
+_SYSTEMIC_ROUTES = frozenset({"oral", "parenteral", "intravenous"})
+
+
+def with_routes(drugs: Mapping[str, Drug], products: Mapping[str, Product]) -> dict[str, Drug]:
+    """The drugs, each with the route that all its products of one ingredient have, if they have one."""
+    seen: dict[str, set[str | None]] = {}
+    for product in products.values():
+        # An ingredient in another form of its name ("prednisolone sodium phosphate") has no route of its own.
+        if len(product.ingredients) == 1 and product.route is not None:
+            seen.setdefault(product.ingredients[0], set()).add(product.route)
+    found = {}
+    for rxcui, drug in drugs.items():
+        routes = seen.get(rxcui, set())
+        if len(routes) == 1:
+            drug = replace(drug, route=next(iter(routes)))
+        elif routes and routes <= _SYSTEMIC_ROUTES:
+            drug = replace(drug, route="systemic")
+        found[rxcui] = drug
     return found

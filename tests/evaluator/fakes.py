@@ -108,6 +108,7 @@ CONCEPTS = {
             "dexamethasone",
             "budesonide",
             high_dose=DoseThreshold(Decimal(40), "prednisone", "made up"),
+            systemic=True,
             **_DRUG,
         ),
         _concept("chemotherapy", "paclitaxel", "lomustine", **_DRUG),
@@ -349,6 +350,10 @@ class FakeChart:
     def count(self, family: Family) -> int:
         """How many of the family."""
         return sum(_family(each) is family for each in self.facts)
+
+    def touched(self, _index: str) -> frozenset[str] | None:
+        """Anything may be asked of it."""
+        return None
 
     def unknown_codes(self, family: Family) -> int:
         """Those that are not placed."""
