@@ -184,6 +184,7 @@ class _Worker:
             case Refused():
                 raise answer.error()
             case _:
+                _log.error("a job failed: %s at %s", answer.kind, answer.where)
                 raise WorkFailed(answer.kind, answer.where)
 
     def _exchange(self, job: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]) -> jobs.Answer:

@@ -70,13 +70,14 @@ async def test_a_refusal_arrives_with_all_its_data(pool):
     assert refusal.value.ids == ("a", "b")
 
 
-async def test_a_bug_is_told_without_its_message(pool):
+async def test_a_bug_is_told_and_logged_without_its_message(pool, caplog):
     with pytest.raises(WorkFailed) as bug:
         await run(pool, stumble, "Mrs Jones")
 
-    assert "Jones" not in str(bug.value)
+    for told in (str(bug.value), caplog.text):
+        assert "Jones" not in told
+        assert "test_workers.py" in told
     assert "ValueError at " in str(bug.value)
-    assert "test_workers.py" in str(bug.value)
 
 
 async def test_a_lost_worker_is_replaced(pool):
