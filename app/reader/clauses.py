@@ -51,6 +51,7 @@ _CONSENT = re.compile(
     r"\bconsent\b.{0,30}\b(?:signed|given|obtained|provided)",
     re.IGNORECASE,
 )
+_BARE_CONSENT = re.compile(r"(?:written |signed )*informed consent(?: form)?", re.IGNORECASE)
 _ONLY_CONSENT = re.compile(r"(?:voluntar\w+ )?[^,;]*\bconsent\b[^,;]*", re.IGNORECASE)
 _NOTE = re.compile(r"^\W*(?:note|n\.b\.|remark)\s*[:,]\s*", re.IGNORECASE)
 _SPLITS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -228,7 +229,7 @@ class Clauses:
                 return node
         if (
             "consent" in cues
-            and _CONSENT.search(text)
+            and (_CONSENT.search(text) or _BARE_CONSENT.fullmatch(text))
             and not any(names_of(token, NameKind.CONDITION, NameKind.ANALYTE) for token in tokens)
         ):
             return self._consent(cues, quote)

@@ -62,12 +62,22 @@ def limits(tokens: Sequence[Token], i: int, default_unit: str) -> Numbers | None
     i = skip_fillers(tokens, i)
     first = comparator(tokens, i)
     if first is None:
-        return _span(tokens, i, default_unit)
+        return _span(tokens, i, default_unit) or _trailing(tokens, i, default_unit)
     op, at = first
     limit = read_limit(tokens, at, default_unit)
     if limit is None:
         return None
     return Numbers((Bound(op, limit[0]),), limit[1])
+
+
+def _trailing(tokens: Sequence[Token], i: int, default_unit: str) -> Numbers | None:
+    """Reads "90% or below", "100 x 10^9/L or more"."""
+    limit = read_limit(tokens, i, default_unit)
+    if limit is None or limit[1] >= len(tokens):
+        return None
+    cues = tokens[limit[1]].cues
+    op = Op.GE if "or-more" in cues else Op.LE if "or-less" in cues else None
+    return Numbers((Bound(op, limit[0]),), limit[1] + 1) if op is not None else None
 
 
 def _span(tokens: Sequence[Token], i: int, default_unit: str) -> Numbers | None:
@@ -121,12 +131,13 @@ def _normal(tokens: Sequence[Token], i: int, factor: Decimal) -> tuple[NormalLim
 def age_bounds(tokens: Sequence[Token], i: int) -> tuple[tuple[AgeBound, ...], int] | None:
     """Reads "18-75 years", "≤ 18 years", "18 years or older", "at least 18" after an age word."""
     i = skip_fillers(tokens, i)
-    if i < len(tokens) and tokens[i].stem in {"from", "between"}:
+    between = i < len(tokens) and tokens[i].stem == "between"
+    if between or (i < len(tokens) and tokens[i].stem == "from"):
         i += 1
     if (
         i + 2 < len(tokens)
         and tokens[i].number is not None
-        and tokens[i + 1].stem in {"-", "to"}
+        and (tokens[i + 1].stem in {"-", "to"} or (between and tokens[i + 1].stem == "and"))
         and tokens[i + 2].number is not None
     ):
         unit = _age_unit(tokens[i + 2])
@@ -139,8 +150,12 @@ def age_bounds(tokens: Sequence[Token], i: int) -> tuple[tuple[AgeBound, ...], i
     age = Duration(tokens[at].number or Decimal(0), _age_unit(tokens[at]))
     at += 1
     if compared:
-        return (AgeBound(compared[0], age),), at
+        first = AgeBound(compared[0], age)
+        second = age_bounds(tokens, at + 1) if at < len(tokens) and tokens[at].stem == "and" else None
+        return ((first, *second[0]), second[1]) if second and comparator(tokens, at + 1) else ((first,), at)
     after = skip_fillers(tokens, at)
+    while after < len(tokens) and (tokens[after].stem == "old" or "age" in tokens[after].cues):
+        after += 1
     if after < len(tokens) and "or-more" in tokens[after].cues:
         return (AgeBound(Op.GE, age),), after + 1
     if after < len(tokens) and "or-less" in tokens[after].cues:

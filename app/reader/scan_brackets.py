@@ -82,20 +82,6 @@ class ScanBrackets(ScanExceptions):
         node = sub.read()
         self._add(Draft(None, "list", inner[0].start, inner[-1].end, node=node))
 
-    def _formula(self, last: Draft) -> None:
-        node = last.node
-        if isinstance(node, Measured):
-            if self.context.catalogue.analytes[node.analyte].formula == "cockcroft-gault":
-                last.node = Measured(
-                    node.analyte, node.bounds, node.within, node.pick, node.circumstance, "cockcroft-gault", node.quote
-                )
-            else:
-                self.context.note(
-                    "The Cockcroft-Gault formula gives a clearance; the limit here is read as one on the value itself."
-                )
-            return
-        raise UnreadError("cockcroft gault")
-
     def _examples(self, inner: list[Token], *, strict: bool) -> None:
         """A list of members: those the head already covers say nothing new, the others are alternatives."""
         last = self.drafts[-1]

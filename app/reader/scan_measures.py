@@ -17,6 +17,7 @@ from app.criteria.nodes import (
     Sex,
     SexIs,
 )
+from app.criteria.time import TimeUnit
 from app.reader.drafts import Draft
 from app.reader.measures import Numbers, age_bounds, comparator, limits, read_limit, scale_bounds, skip_fillers, unit_of
 from app.reader.scan_state import Pre, UnreadError
@@ -29,21 +30,30 @@ class ScanMeasures(ScanTime):
 
     def _age(self) -> bool:
         token = self._at()
-        if token is None or not (
-            self._cue("age") or (token.duration is not None and self._cue("or-more", "or-less", offset=1))
-        ):
+        if token is None or not (self._cue("age") or self._ages_ahead(token)):
             return False
         at = self.i + 1 if "age" in token.cues else self.i
         read = age_bounds(self.tokens, at)
         if read is None:
             return False
         bounds, stop = read
-        while stop < len(self.tokens) and self.tokens[stop].stem in {"old", "of age"}:
+        while stop < len(self.tokens) and (self.tokens[stop].stem in {"old", "of"} or "age" in self.tokens[stop].cues):
             stop += 1
         end = self.tokens[stop - 1].end
         self.drafts.append(Draft(None, "age", token.start, end, node=AgeIs(bounds, self._quote(token.start, end))))
         self.i = stop
         return True
+
+    def _ages_ahead(self, token: Token) -> bool:
+        """Numbers that can only be ages: "18 years or older", "between 18 and 75 years of age"."""
+        if token.duration is not None and self._cue("or-more", "or-less", offset=1):
+            return True
+        if token.number is None and token.stem not in {"between", "from"}:
+            return False
+        ahead = self.tokens[self.i : self.i + 8]
+        return any(each.duration is not None and each.duration.unit is TimeUnit.YEAR for each in ahead) and any(
+            "age" in each.cues or each.stem == "years of age" for each in ahead
+        )
 
     def _graded(self) -> bool:
         """Reads "Grade ≥3 events", "≥ II-grade ischaemia", "grade 4 of heart function"."""
@@ -62,6 +72,8 @@ class ScanMeasures(ScanTime):
         at += 1
         if at + 1 < len(tokens) and tokens[at].stem == "-" and tokens[at + 1].kind in {Tok.ROMAN, Tok.NUMBER}:
             at += 2
+        more = at < len(tokens) and "or-more" in tokens[at].cues
+        at += 1 if more else 0
         if not step:
             direct = at < len(tokens) and bool(names_of(tokens[at], NameKind.SCALE)) and (plus or compared is not None)
             if at >= len(tokens) or not (direct or tokens[at].stem in {"grade", "class"}):
@@ -70,7 +82,7 @@ class ScanMeasures(ScanTime):
         at = skip_fillers(tokens, at)
         if at >= len(tokens) or not (tokens[at].names or self.complete_name(at)):
             return False
-        op = compared[0] if compared else None
+        op = compared[0] if compared else Op.GE if more else None
         value = tokens[value_at]
         scale = names_of(tokens[at], NameKind.SCALE)
         if scale:
@@ -185,6 +197,9 @@ class ScanMeasures(ScanTime):
                 break
             names.append((self.tokens[at + 1], named[NameKind.ANALYTE]))
             at += 2
+        by_formula = self._formula_bracket(at)
+        if by_formula:
+            del self.tokens[at : at + 3]
         shared = limits(self.tokens, at, unit_of(self.context.catalogue, analyte)) if len(names) > 1 else None
         if shared is None:
             names, at = names[:1], self.i + 1
@@ -205,9 +220,30 @@ class ScanMeasures(ScanTime):
                 self.joins.append("and" if not self.excludes else "or")
             self._add(Draft(NameKind.ANALYTE, each, name.start, end, node=node))
         self.i = stop
+        if by_formula:
+            self._formula(self.drafts[-1])
         if len(names) == 1:
             self._subgroups()
         return True
+
+    def _formula(self, last: Draft) -> None:
+        node = last.node
+        if isinstance(node, Measured):
+            if self.context.catalogue.analytes[node.analyte].formula == "cockcroft-gault":
+                last.node = Measured(
+                    node.analyte, node.bounds, node.within, node.pick, node.circumstance, "cockcroft-gault", node.quote
+                )
+            else:
+                self.context.note(
+                    "The Cockcroft-Gault formula gives a clearance; the limit here is read as one on the value itself."
+                )
+            return
+        raise UnreadError("cockcroft gault")
+
+    def _formula_bracket(self, at: int) -> bool:
+        """Reads "(Cockcroft-Gault)" between a name and its limit."""
+        inner = self.tokens[at : at + 3]
+        return len(inner) == 3 and inner[0].stem == "(" and "cockcroft-gault" in inner[1].cues and inner[2].stem == ")"
 
     def _bounds(self, analyte: str, bounds: tuple[Bound, ...]) -> tuple[Bound, ...]:
         """The bounds with their units checked: none where one is needed, or another dimension, is not certain."""

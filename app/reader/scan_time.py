@@ -40,6 +40,7 @@ class ScanTime(ScanState):
         elif token.duration is not None and self._cue("before", offset=1) and self._anchor_end(start + 1) is not None:
             duration, at = token.duration, start + 1
         elif (free := self._disease_free(start)) is not None:
+            free += 1 if free < len(self.tokens) and self.tokens[free].stem == "of" else 0
             bound = comparator(self.tokens, free)
             nxt = self.tokens[bound[1]] if bound and bound[1] < len(self.tokens) else None
             if bound and bound[0] is Op.LT and nxt is not None and nxt.duration is not None:

@@ -63,6 +63,8 @@ class ScanWords(ScanBrackets):
             self.drafts[-1].confirm = "imaging"
         elif "failed-lines" in cues:
             return self._failed_lines(token)
+        elif "cockcroft-gault" in cues and self.drafts:
+            self._formula(self.drafts[-1])
         elif "unrecovered" in cues:
             self.unrecovered = token
         elif "allergy" in cues:

@@ -78,6 +78,7 @@ class Token:
 _LEX = re.compile(
     r"""
     (?P<power>(?P<mantissa>\d+(?:\.\d+)?)\s*[×xX*]\s*10\s*(?:(?:\^|\*\*?|[eE])\s*(?P<exp>\d{1,2})|(?P<sup>[⁰¹²³⁴-⁹]+)|(?P<lost>\d{1,2})(?=\s*/)))
+    |(?P<grade>\b[1-4]\+(?!\d))
     |(?P<number>\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:\.\d+)?)
     |(?P<cmp><=|>=|=<|=>|≤|≥|<|>|=)
     |(?P<plus>\+{1,4})
@@ -258,6 +259,8 @@ def _lex(text: str, start: int, end: int) -> Iterable[Token]:
                 yield Token(Tok.COMPARATOR, m[0], *span, op=_OPS.get(m[0]))
             case "plus":
                 yield Token(Tok.PUNCT, m[0], *span)
+            case "grade":
+                yield Token(Tok.WORD, m[0], *span)
             case "word":
                 yield Token(Tok.WORD, stem(m[0]), *span)
             case _:
