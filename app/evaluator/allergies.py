@@ -6,17 +6,20 @@ from typing import TYPE_CHECKING
 
 from app.criteria.nodes import HasAllergy
 from app.evaluator.degrees import degree_of_allergy
-from app.evaluator.facts import Activity, Certainty, Match
+from app.evaluator.facts import Activity, Certainty, Hit, Match
 from app.evaluator.findings import Finding, weigh
+from app.evaluator.matching import any_is
 from app.evaluator.truth import Truth
 from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict
 from app.evaluator.wording import coded_text, first_coding
-from app.knowledge.catalogue import Family
+from app.knowledge.catalogue import Family, System
 
 if TYPE_CHECKING:
     from app.evaluator.case import Case
-    from app.evaluator.facts import AllergyFact, Hit
+    from app.evaluator.facts import AllergyFact, ConditionFact
 
+ANY_ALLERGY = "any-allergy"
+_NONE_KNOWN = "no-known-allergy"
 _FAMILIES = (Family.ALLERGY,)
 
 
@@ -29,8 +32,38 @@ def judge_allergy(case: Case, node: HasAllergy) -> Verdict:
             questions=(Question(f"Is the patient allergic to {node.concept.replace('-', ' ')}?"),),
         )  # fmt: skip
     name = f"allergy to {concept.name}"
-    findings = [_finding(node, concept.name, each) for each in case.chart.allergies(node.concept)]
+    findings = [_finding(node, concept.name, each) for each in _hits(case, node.concept)]
+    findings += [_hint(concept.name, each) for each in case.chart.conditions(node.concept)]
     return weigh(case, node, name, _FAMILIES, [each for each in findings if each is not None])
+
+
+def _hits(case: Case, concept: str) -> list[Hit[AllergyFact]]:
+    """What bears on the substance. For an allergy to anything, every record whose code is of a system that the
+    catalogue has is one, unless it says that there is none.
+    """
+    hits = {each.fact.source.reference: each for each in case.chart.allergies(concept)}
+    if concept == ANY_ALLERGY:
+        systems = {each.value for each in System}
+        for fact in case.chart.all_allergies():
+            coding = next((each for each in fact.code.codings if each.code and each.system in systems), None)
+            if coding is not None and any_is((fact.code,), (_NONE_KNOWN,), case.catalogue) is not Truth.TRUE:
+                hits[fact.source.reference] = Hit(fact, Match.IS, coding)
+    return [hits[each] for each in sorted(hits)]
+
+
+def _hint(asked: str, hit: Hit[ConditionFact]) -> Finding | None:
+    """A Condition that says there is, or was, such an allergy ("allergy status to penicillin", "drug-induced
+    anaphylaxis"): the AllergyIntolerance itself decides, but its absence proves nothing.
+    """
+    fact = hit.fact
+    if hit.match is Match.UNPLACED or fact.certainty is Certainty.REFUTED:
+        return None
+    name = coded_text(fact.code) or asked
+    shown = Evidence(
+        fact.source.reference, Role.CONSIDERED, "Condition.code", name, "", first_coding(fact.code, hit.coding)
+    )
+    missing = Missing("AllergyIntolerance", f"the allergy that “{name}” speaks of, with its severity", hit.coding)
+    return Finding(Truth.UNKNOWN, f"{name} is recorded as a condition", (shown,), (missing,))
 
 
 def _finding(node: HasAllergy, asked: str, hit: Hit[AllergyFact]) -> Finding | None:

@@ -140,6 +140,7 @@ def condition_finding(
     _judge_cause(case, node, fact, finding)
     for each in node.excluding:
         cover = covered(case, each, fact)
+        finding.evidence = (*finding.evidence, *cover.evidence)
         finding.require(negate(cover.holds), cover.missing, cover.questions)
         if cover.holds is Truth.TRUE:
             finding.text = f"{finding.text}, which is an exception"
@@ -304,6 +305,7 @@ def _treatment(
         finding.require(Truth.UNKNOWN, (which(concept.name, kind, name, hit),))
     for each in node.excluding:
         cover = covered(case, each, fact)
+        finding.evidence = (*finding.evidence, *cover.evidence)
         finding.require(negate(cover.holds), cover.missing, cover.questions)
     return finding
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from app.criteria.nodes import State
 from app.evaluator.facts import Activity, ConditionFact, Match, TreatmentFact
 from app.evaluator.truth import Truth, all_of
-from app.evaluator.verdict import Missing, Question
+from app.evaluator.verdict import Evidence, Missing, Question
 from app.evaluator.wording import coded_text
 from app.knowledge.catalogue import Family
 
@@ -19,11 +19,12 @@ _TREATMENTS = (Family.PROCEDURE, Family.MEDICATION, Family.IMMUNIZATION)
 
 
 class Cover(NamedTuple):
-    """Whether the exception covers the instance, and what would tell where that is open."""
+    """Whether the exception covers the instance, what would tell where that is open, and what else was looked at."""
 
     holds: Truth
     missing: tuple[Missing, ...] = ()
     questions: tuple[Question, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
 
 
 def covered(case: Case, exception: Except, fact: ConditionFact | TreatmentFact) -> Cover:
@@ -33,17 +34,20 @@ def covered(case: Case, exception: Except, fact: ConditionFact | TreatmentFact) 
         return kind
     state = _state(case, exception, fact)
     parts = [kind, state]
+    evidence: tuple[Evidence, ...] = ()
     if exception.only is not None:
         only = case.judge(exception.only)
+        evidence = only.evidence
         parts.append(Cover(only.holds, only.missing, only.questions))
     holds = all_of(each.holds for each in parts)
     if holds is not Truth.UNKNOWN:
-        return Cover(holds)
+        return Cover(holds, evidence=evidence)
     open_ = [each for each in parts if each.holds is Truth.UNKNOWN]
     return Cover(
         holds,
         tuple(dict.fromkeys(one for each in open_ for one in each.missing)),
         tuple(dict.fromkeys(one for each in open_ for one in each.questions)),
+        evidence,
     )
 
 

@@ -198,6 +198,7 @@ def _narrow(
         finding.require(_reason(case, node.reason, fact), (Missing(kind, f"reason for {name}"),))
     for each in node.excluding:
         cover = covered(case, each, fact)
+        finding.evidence = (*finding.evidence, *cover.evidence)
         finding.require(negate(cover.holds), cover.missing, cover.questions)
         if cover.holds is Truth.TRUE:
             finding.text = f"{finding.text}, which is an exception"
@@ -294,13 +295,15 @@ def _reason(case: Case, reason: str, fact: TreatmentFact) -> Truth:
 
 def _as_conditions(case: Case, node: HadTreatment, concept: Concept) -> list[Finding]:
     """A treatment that is also recorded as a state ("transplanted kidney present")."""
-    if Family.CONDITION not in concept.families:
+    if Family.CONDITION not in concept.families and Family.CONDITION not in concept.also_in:
         return []
     when = node.when
     asked = HasCondition(node.concept, when, excluding=node.excluding)
     window = window_of(when, case.as_of)
     found = []
     for hit in case.chart.conditions(node.concept):
+        if hit.match is Match.UNPLACED and Family.CONDITION not in concept.families:
+            continue
         finding = condition_finding(case, asked, concept, hit, window)
         if finding is None:
             continue

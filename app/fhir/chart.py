@@ -15,6 +15,7 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, cast
 
 from app.evaluator.facts import (
+    Activity,
     AllergyFact,
     CodedValue,
     ConditionFact,
@@ -72,6 +73,7 @@ _TYPES: dict[Family, tuple[str, ...]] = {
     Family.OBSERVATION: ("Observation",),
 }
 _PLANNED = ("ServiceRequest", "Appointment")
+_REMISSION = "remission-stated"
 _TREATMENT_FAMILIES = frozenset({Family.PROCEDURE, Family.MEDICATION, Family.IMMUNIZATION})
 
 
@@ -278,8 +280,19 @@ class PatientChart:
             if fact is None:
                 bare = read_condition(resources.Condition(), record.source, self._values)
                 fact = replace(bare, code=self._terms_of(record)[0].coded)
+            concepts = self._terms_of(record)[0].concepts
+            if _REMISSION in concepts and fact.activity is Activity.ACTIVE:
+                fact = replace(fact, activity=self._in_remission(concepts))
             record.fact = fact
         return cast("ConditionFact", record.fact)
+
+    def _in_remission(self, concepts: frozenset[str]) -> Activity:
+        """Active by its status, in remission by its code: a malignancy is in remission; of all else the status is open,
+        for lists keep such codes active.
+        """
+        known = self._catalogue.concepts
+        malignant = any(known[each].malignancy for each in concepts if each in known)
+        return Activity.REMISSION if malignant else Activity.UNKNOWN
 
     def _allergy(self, record: Record) -> AllergyFact:
         if record.fact is None:
