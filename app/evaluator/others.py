@@ -49,9 +49,9 @@ def weigh_others(
         findings = [_against(case, fact, finding, disease, primaries) for fact, finding in conditions]
         verdicts.append(weigh(case, node, f"other {concept.name}", concept.families, [*findings, *others]))
     first = verdicts[0]
-    if all(each.holds is first.holds for each in verdicts):
-        return first
     names = tuple(dict.fromkeys(coded_text(each.code) for each in studied))
+    if all(each.holds is first.holds for each in verdicts):
+        return _whichever(verdicts, names) if first.holds is Truth.TRUE and len(names) > 1 else first
     return Verdict(
         Truth.UNKNOWN,
         node,
@@ -59,6 +59,17 @@ def weigh_others(
         f"Which of {listed(names)} is the disease under study is not certain.",
         evidence=tuple(dict.fromkeys(one for each in verdicts for one in each.evidence)),
         missing=(Missing("Condition", f"which of {listed(names)} is the disease under study"),),
+    )
+
+
+def _whichever(verdicts: Sequence[Verdict], names: tuple[str, ...]) -> Verdict:
+    """There is another one whichever is under study: all records that show it are named."""
+    days = [each.turns_on for each in verdicts]
+    return replace(
+        verdicts[0],
+        explanation=f"Only one of {listed(names)} can be the disease under study.",
+        evidence=tuple(dict.fromkeys(one for each in verdicts for one in each.evidence)),
+        turns_on=max((day for day in days if day is not None), default=None) if None not in days else None,
     )
 
 
