@@ -130,7 +130,8 @@ def _dosage(record: Json) -> list[Json]:
     if "times" in record:
         made["timing"] = {"repeat": {"frequency": record["times"], "period": 1, "periodUnit": "d"}}
     if "route" in record:
-        made["route"] = _coded(f"snomed {_ROUTES[record['route']]} {record['route']}")
+        code = _ROUTES.get(record["route"])
+        made["route"] = _coded(f"snomed {code} {record['route']}" if code else f"text: {record['route']}")
     return [made] if made else []
 
 

@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from app.evaluator.facts import Coded, Coding, TreatmentFact
     from app.knowledge.catalogue import Catalogue, Concept
 
-# What a route is a kind of. Rectal is systemic or local, by the preparation: it is open.
+# What a route is a kind of. Rectal is systemic or local, by the preparation: it is open. So is the peritoneum, from
+# which much is absorbed.
 _KINDS: dict[Route, frozenset[Route]] = {
     Route.SYSTEMIC: frozenset({Route.SYSTEMIC, Route.ORAL, Route.PARENTERAL, Route.INTRAVENOUS}),
     Route.PARENTERAL: frozenset({Route.PARENTERAL, Route.INTRAVENOUS}),
 }
 _OPEN: dict[Route, frozenset[Route]] = {
-    Route.SYSTEMIC: frozenset({Route.RECTAL, Route.OTHER}),
+    Route.SYSTEMIC: frozenset({Route.RECTAL, Route.INTRAPERITONEAL, Route.OTHER}),
     Route.PARENTERAL: frozenset({Route.SYSTEMIC, Route.OTHER}),
     Route.INTRAVENOUS: frozenset({Route.PARENTERAL, Route.SYSTEMIC, Route.OTHER}),
     Route.ORAL: frozenset({Route.SYSTEMIC, Route.OTHER}),
