@@ -11,7 +11,7 @@ from app.criteria.nodes import HasCondition, Timing
 from app.evaluator.degrees import degree_of_condition, is_about_activity
 from app.evaluator.exceptions import covered
 from app.evaluator.facts import Activity, Certainty, FlagValue, Match, Standing
-from app.evaluator.findings import Finding, weigh
+from app.evaluator.findings import Finding, in_role, weigh
 from app.evaluator.matching import any_is, is_event
 from app.evaluator.others import weigh_others
 from app.evaluator.periods import of_condition, of_treatment
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from app.knowledge.catalogue import Concept
 
 TREATMENT_FAMILIES = (Family.PROCEDURE, Family.MEDICATION, Family.IMMUNIZATION)
+_METASTASIS = "metastasis"
 
 
 def judge_condition(case: Case, node: HasCondition) -> Verdict:
@@ -39,6 +40,14 @@ def judge_condition(case: Case, node: HasCondition) -> Verdict:
         return not_in_catalogue(node, node.concept)
     if node.defined_by is not None:
         return _defined(case, node)
+    verdict = _recorded(case, node, concept)
+    if verdict.holds is Truth.FALSE and concept.malignancy and not concept.metastasis and not node.other_than:
+        return _without_primary(case, node, concept, verdict)
+    return verdict
+
+
+def _recorded(case: Case, node: HasCondition, concept: Concept) -> Verdict:
+    """By what is recorded of the concept itself."""
     found = _findings(case, node, concept)
     if found is None:
         return case.nothing(node, concept.name, concept.families)
@@ -52,6 +61,24 @@ def judge_condition(case: Case, node: HasCondition) -> Verdict:
     if verdict.holds is Truth.TRUE or not concept.results:
         return verdict
     return results_of_disease(case, node, concept, verdict, findings)
+
+
+def _without_primary(case: Case, node: HasCondition, concept: Concept, verdict: Verdict) -> Verdict:
+    """A metastasis has a primary: where no other one is recorded, it may be of the one that is asked about."""
+    if _METASTASIS not in case.catalogue.concepts:
+        return verdict
+    asked = {each.fact.source.reference for each in case.chart.conditions(node.concept)}
+    for each in case.chart.primaries():
+        if each.certainty is not Certainty.REFUTED and each.source.reference not in asked:
+            return verdict
+    spread = case.judge(HasCondition(_METASTASIS, node.when))
+    if spread.holds is not Truth.TRUE:
+        return verdict
+    return Verdict(
+        Truth.UNKNOWN, node, Basis.NONE, f"{spread.explanation} Its primary is not recorded.",
+        evidence=tuple(dict.fromkeys(in_role(each, Role.CONSIDERED) for each in (*spread.evidence, *verdict.evidence))),
+        missing=(Missing("Condition", f"the primary of the metastasis: {concept.name} or another"),),
+    )  # fmt: skip
 
 
 def not_in_catalogue(node: HasCondition, concept: str) -> Verdict:

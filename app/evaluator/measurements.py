@@ -12,6 +12,7 @@ from app.evaluator.formulas import computed
 from app.evaluator.limits import ends_of, limit_value
 from app.evaluator.picks import Answer, combine, evidence_of, has_content, judge_latest, latest, narrowest, window_days
 from app.evaluator.quantities import Interval, Unreadable, compare, convert, read_interval
+from app.evaluator.results import is_load, outcome_of
 from app.evaluator.truth import Truth, all_of, any_of
 from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict
 from app.evaluator.windows import DAWN, Window, day_in
@@ -103,6 +104,11 @@ def _answer(case: Case, node: Measured, analyte: Analyte, fact: ObservationFact)
     """One value against all bounds."""
     said = f"{analyte.name} {value_text(fact.value)}{on(fact.when)}"
     interval = _interval(case, fact, analyte)
+    if isinstance(interval, Unreadable) and is_load(analyte) and outcome_of(case, fact, analyte) is Truth.FALSE:
+        # A virus that is not detected is below whatever count is asked about.
+        below = all_of(Truth.TRUE if each.op in {Op.LT, Op.LE} else Truth.FALSE for each in node.bounds)
+        verb = "is" if below is Truth.TRUE else "is not"
+        return Answer(below, f"{said} {verb} {bounds_words(node.bounds)}")
     if isinstance(interval, Unreadable):
         wanted_ = wanted(case, node, analyte, "")
         unit = isinstance(fact.value, NumberValue)

@@ -129,6 +129,9 @@ def _state(case: Case, node: ReproductiveIs) -> Verdict:
         return Verdict(Truth.TRUE, node, Basis.EVIDENCE, text, evidence)
     if by_test == {Truth.FALSE} and not diagnosed and not (open_records and _is_named(case, concept)):
         return Verdict(Truth.FALSE, node, Basis.EVIDENCE, f"A test says not {word}: {said}.", evidence)
+    refuted = diagnosis is not None and any(each.role is Role.CONTRADICTS for each in diagnosis.evidence)
+    if diagnosis is not None and diagnosis.holds is Truth.FALSE and refuted and Truth.TRUE not in by_test:
+        return Verdict(Truth.FALSE, node, Basis.EVIDENCE, diagnosis.explanation, (*evidence, *diagnosis.evidence))
     if node.state is Reproductive.PREGNANT and _WITHOUT_WOMB in case.catalogue.concepts and not by_test:
         womb = case.judge(HadTreatment(_WITHOUT_WOMB))
         if womb.holds is Truth.TRUE and not diagnosed:

@@ -126,14 +126,14 @@ def _by_number(case: Case, fact: ObservationFact, number: NumberValue, analyte: 
             if analyte.measure is Measure.PRESENCE and interval.high is not None and interval.high < limit:
                 return Truth.FALSE
             return Truth.UNKNOWN
-    if analyte.measure is not Measure.QUANTITY or not _is_load(analyte) or number.comparator in {"<", "<="}:
+    if analyte.measure is not Measure.QUANTITY or not is_load(analyte) or number.comparator in {"<", "<="}:
         return Truth.UNKNOWN
     if number.value > 0:
         return Truth.TRUE
     return Truth.FALSE if number.value == 0 and not number.comparator else Truth.UNKNOWN
 
 
-def _is_load(analyte: Analyte) -> bool:
+def is_load(analyte: Analyte) -> bool:
     """Whether it counts a virus: any of it is a positive result, which is not so of other quantities."""
     return any("viral load" in each.display for each in analyte.codes)
 

@@ -24,8 +24,10 @@ from app.knowledge.catalogue import Family
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from app.evaluator.case import Case
+    from app.evaluator.doses import Exposure
     from app.evaluator.facts import Hit
     from app.knowledge.catalogue import Concept
 
@@ -229,9 +231,10 @@ def _dosed(
     if answer_holds is Truth.TRUE and node.degree is not None and node.degree not in _HIGH_DOSE:
         asked_of = (ask_degree(concept.name, node.degree),)
         return Verdict(Truth.UNKNOWN, node, Basis.JUDGEMENT, text, evidence, questions=asked_of)
-    if answer_holds is Truth.TRUE:
-        return Verdict(answer_holds, node, Basis.EVIDENCE, text, evidence)
     hidden = case.hidden(concept.families)
+    if answer_holds is Truth.TRUE:
+        turns = _weans(counted, exposures, dose, window) if not hidden else None
+        return Verdict(answer_holds, node, Basis.EVIDENCE, text, evidence, turns_on=turns)
     if answer_holds is Truth.FALSE and not hidden:
         return Verdict(answer_holds, node, Basis.EVIDENCE, text, evidence, searched=concept.families)
     if answer_holds is Truth.FALSE:
@@ -240,6 +243,21 @@ def _dosed(
     missing = [*answer.missing, *(one for each in counted for one in each.finding.missing)]
     questions = tuple(dict.fromkeys(one for each in counted for one in each.finding.questions))
     return Verdict(Truth.UNKNOWN, node, Basis.NONE, text, evidence, tuple(dict.fromkeys(missing)), questions)
+
+
+def _weans(given: Sequence[Given], exposures: Sequence[Exposure], dose: Dose, window: Window) -> date | None:
+    """The first day on which what is left of them in the window is no such dose; None where waiting does not tell."""
+    if dose.op in {Op.LT, Op.LE}:
+        return None
+    for day in sorted({each.finding.leaves for each in given if each.finding.leaves is not None}):
+        left = [
+            exposure
+            for each, exposure in zip(given, exposures, strict=True)
+            if each.finding.leaves is None or each.finding.leaves > day
+        ]
+        if not left or judge_dose(left, dose, window).holds is Truth.FALSE:
+            return day
+    return None
 
 
 def _dose_evidence(fact: TreatmentFact) -> tuple[Evidence, ...]:
