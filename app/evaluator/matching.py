@@ -27,16 +27,15 @@ def is_concept(coded: Coded, concept: str, catalogue: Catalogue) -> Truth:
 
 
 def is_event(asked: Concept, coded: Coded, catalogue: Catalogue) -> bool:
-    """Whether it happens at a moment: by the concept that is asked about, or by one of its kinds that the record is."""
+    """Whether it happens at a moment: by the concept that is asked about, or by one of its kinds that the record is.
+
+    A record that only hints at the concept (an infarction, of a thromboembolic event) is what its own concepts are.
+    """
     if asked.event:
         return True
     kinds = catalogue.index.closure.get(asked.id, frozenset())
-    return any(
-        catalogue.concepts[each].event
-        for coding in coded.codings
-        for each in catalogue.index.place(coding.system, coding.code).concepts & kinds
-        if each in catalogue.concepts
-    )
+    placed = {each for coding in coded.codings for each in catalogue.index.place(coding.system, coding.code).concepts}
+    return any(catalogue.concepts[each].event for each in placed & kinds or placed if each in catalogue.concepts)
 
 
 def any_is(coded: Iterable[Coded], concepts: Iterable[str], catalogue: Catalogue) -> Truth:

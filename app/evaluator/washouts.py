@@ -21,6 +21,7 @@ from app.evaluator.truth import Truth
 from app.evaluator.verdict import Basis, Evidence, Missing, Role, Verdict
 from app.evaluator.windows import Period, passes, window_of
 from app.evaluator.wording import coded_text
+from app.knowledge.catalogue import Family
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,6 +99,8 @@ def _records(case: Case, node: Elapsed, concept: Concept) -> Iterator[tuple[Find
     else:
         asked = replace(node.treatment, when=EVER)
     for hit in case.chart.conditions(concept.id):
+        if hit.match is Match.UNPLACED and Family.CONDITION not in concept.families:
+            continue
         finding = condition_finding(case, asked, concept, hit, window)
         if finding is None or finding.holds is Truth.FALSE:
             continue
