@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from app.criteria.time import Duration, TimeUnit
+from app.knowledge.ucum import UnitError
 
 if TYPE_CHECKING:
-    from app.criteria.nodes import When
+    from app.criteria.nodes import Quantity, When
     from app.knowledge.catalogue import Catalogue
     from app.reader.drafts import Draft
     from app.reader.tokens import Phrases
@@ -20,6 +22,8 @@ _ABBREVIATION = re.compile(
     r"\(\s*(?=[^)]*[A-Z][^)]*[A-Z0-9])[A-Za-z0-9]{1,8}(?:-[A-Za-z0-9]{1,6})?\s*\)|\(\s*(?:see )?appendix\s*\w*\s*\)",
     re.IGNORECASE,
 )
+# Every analyte is shown in a unit in which its results are numbers of ordinary size.
+_LEAST, _MOST = Fraction(1, 1000), Fraction(10**7)
 _LOWER_RUN = re.compile(r"[a-z]{3,}")
 _DAMAGED = re.compile(r"[×xX]\s*10(\d{1,2})(?=\s*/)")
 
@@ -46,6 +50,24 @@ class Context:
     def one(self, unit: str) -> Duration:
         """Reads "the past year" is one year."""
         return Duration(Decimal(1), TimeUnit(unit))
+
+    def plausible(self, quantity: Quantity, analyte: str) -> bool:
+        """The limit is of a size that is measured at all: "> 1,500/L" neutrophils has lost a prefix of its unit."""
+        if not quantity.value:
+            return True
+        entry = self.catalogue.analytes[analyte]
+        try:
+            shown = self.catalogue.units.convert(
+                Fraction(quantity.value),
+                quantity.unit,
+                entry.unit,
+                molar_mass=entry.molar_mass,
+                charge=entry.charge,
+                enzyme=entry.enzyme,
+            )
+        except UnitError:
+            return True
+        return _LEAST <= abs(shown) <= _MOST
 
     def comparable(self, unit: str, analyte: str) -> bool:
         """A limit in `unit` can be compared with values of the analyte."""

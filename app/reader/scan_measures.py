@@ -258,6 +258,8 @@ class ScanMeasures(ScanTime):
                 if not unit or not self.context.comparable(unit, analyte):
                     raise UnreadError(f"{limit.value} {limit.unit}")
                 limit = Quantity(limit.value, unit)
+                if not self.context.plausible(limit, analyte):
+                    raise UnreadError(f"{limit.value} {limit.unit}")
             made.append(Bound(bound.op, limit))
         return tuple(made)
 
