@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
     from app.criteria.nodes import Criterion
     from app.criteria.time import DateSpan
+    from app.evaluator.blank import Blank
     from app.evaluator.facts import Chart
     from app.evaluator.settings import EvaluationSettings
     from app.knowledge.catalogue import Catalogue, Code
 
 _MOST_NODES = 100_000
+_MOST_BLANKS = 64
 _BITS = {family: 1 << place for place, family in enumerate(Family)}
 
 
@@ -30,11 +32,12 @@ class Memory:
 
     Equal nodes become one object (`canonical`), so that a chart's memo goes by identity. The verdict of a node for
     which a chart has no record at all is the same for all charts that show the same families: it is made once
-    (`shared`).
+    (`shared`). `remembers` is for tests: where it is false, everything is judged anew.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, *, remembers: bool = True) -> None:
         self.catalogue = catalogue
+        self.remembers = remembers
         self.uris: dict[str, str] = {}
         for uri, system in catalogue.systems.items():
             self.uris.setdefault(str(system), uri)
@@ -42,6 +45,15 @@ class Memory:
         self._known: dict[int, Criterion] = {}
         self._shared: dict[tuple[object, ...], Verdict] = {}
         self._shared_ids: set[int] = set()
+        self._adopted: list[Verdict] = []
+        self._blanks: dict[tuple[object, ...], Blank] = {}
+
+    def forget(self) -> None:
+        """Keep the nodes, and no verdict."""
+        self._shared.clear()
+        self._shared_ids.clear()
+        self._adopted.clear()
+        self._blanks.clear()
 
     def canonical(self, node: Criterion) -> Criterion:
         """The one object that stands for all nodes equal to this one."""
@@ -52,8 +64,7 @@ class Memory:
             if len(self._nodes) >= _MOST_NODES:
                 self._nodes.clear()
                 self._known.clear()
-                self._shared.clear()
-                self._shared_ids.clear()
+                self.forget()
             found = self._inner(node)
             self._nodes[found] = found
             self._known[id(found)] = found
@@ -83,9 +94,30 @@ class Memory:
     def shared(self, key: tuple[object, ...], make: Callable[[], Verdict]) -> Verdict:
         """The verdict under a key that begins with the id of a canonical node, made the first time."""
         found = self._shared.get(key)
+        if not self.remembers:
+            return make()
         if found is None:
             found = self._shared[key] = make()
             self._shared_ids.add(id(found))
+        return found
+
+    def adopt(self, verdict: Verdict) -> None:
+        """Take in a verdict that holds for every chart of the same profile that has no record for its questions."""
+        if id(verdict) not in self._shared_ids:
+            self._adopted.append(verdict)
+            self._shared_ids.add(id(verdict))
+
+    def holds_for_all(self, verdict: Verdict) -> bool:
+        """Whether it was made once and kept: then what is written of it can be kept, too."""
+        return id(verdict) in self._shared_ids
+
+    def blank(self, key: tuple[object, ...], make: Callable[[], Blank]) -> Blank:
+        """The blank verdicts under a key that says what they depend on, made the first time."""
+        found = self._blanks.get(key)
+        if found is None:
+            if len(self._blanks) >= _MOST_BLANKS:
+                self.forget()
+            found = self._blanks[key] = make()
         return found
 
     def coding(self, codes: tuple[Code, ...]) -> Coding | None:
@@ -124,7 +156,8 @@ class Case:
 
     def nothing(self, node: Criterion, name: str, families: tuple[Family, ...]) -> Verdict:
         """The verdict where no record bears on the question at all: false by absence, or unknown."""
-        return self.memory.shared((id(node), self.profile), lambda: absent(node, name, families, self.hidden(families)))
+        key = (id(node), self.profile, name, families)
+        return self.memory.shared(key, lambda: absent(node, name, families, self.hidden(families)))
 
 
 def profile_of(chart: Chart) -> tuple[int, dict[Family, bool]]:

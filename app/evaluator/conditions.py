@@ -183,17 +183,21 @@ def condition_finding(
 def _unplaced(
     case: Case, node: HasCondition, concept: Concept, hits: Sequence[Hit[ConditionFact]], window: Window
 ) -> Found:
-    """Records that nobody can place say the same to every question of the same time: they are read once."""
+    """Records that nobody can place say the same to every question of the same time: they are read once.
+
+    One without words of its own goes by the name of what is asked.
+    """
     when = HasCondition(concept.id, node.when)
-    key = ("conditions", node.when.timing.value, window.first, window.closed, concept.event, concept.malignancy)
+    key = ("conditions", node.when, concept.event, concept.malignancy, concept.metastasis)
     known: dict[str, Finding | None] = case.memo.setdefault(key, {})
     found: Found = []
     for hit in hits:
         if hit.match is Match.UNPLACED:
             reference = hit.fact.source.reference
-            if reference not in known:
-                known[reference] = condition_finding(case, when, concept, hit, window)
-            finding = known[reference]
+            which_one = reference if coded_text(hit.fact.code) else f"{reference} {concept.name}"
+            if which_one not in known:
+                known[which_one] = condition_finding(case, when, concept, hit, window)
+            finding = known[which_one]
             if finding is not None:
                 # A copy: what asks for a disease under study changes its findings.
                 found.append((hit.fact, replace(finding)))

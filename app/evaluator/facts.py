@@ -11,9 +11,10 @@ from decimal import Decimal
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from app.knowledge.catalogue import Family
+
 if TYPE_CHECKING:
     from app.criteria.time import DateSpan
-    from app.knowledge.catalogue import Family
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +304,20 @@ class Hit(Generic[F]):
     coding: Coding | None
 
 
+INDEXES: tuple[str, ...] = (*map(str, Family), "ResearchSubject", "Consent")
+"""What a chart looks its records up in: an index a family, and two more."""
+
+
+def named(analyte: str) -> str:
+    """The question for what names an analyte by its words, in the observations' index."""
+    return f"?{analyte}"
+
+
+def valued(concept: str) -> str:
+    """The question for what is coded with a concept or has it as its value, in the observations' index."""
+    return f"={concept}"
+
+
 class Chart(Protocol):
     """One patient's record, indexed once. Hits are ordered by reference, so the order of entries is irrelevant."""
 
@@ -324,6 +339,14 @@ class Chart(Protocol):
 
     def unknown_codes(self, family: Family) -> int:
         """How many of them carry no code that the catalogue knows."""
+        ...
+
+    def touched(self, index: str) -> frozenset[str] | None:
+        """The questions of one of INDEXES that some record may bear on; None where one may bear on any of them.
+
+        Any other question finds nothing, as it would in a chart without records. Concepts are the questions of a
+        family; those of observations are analytes, `named(analyte)` and `valued(concept)`.
+        """
         ...
 
     def conditions(self, concept: str) -> tuple[Hit[ConditionFact], ...]: ...

@@ -7,9 +7,9 @@ the parts are laid out. Then a report is one walk over the verdicts, and `to_jso
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from app.criteria.nodes import Preference, children
 from app.evaluator.truth import Truth
@@ -68,9 +68,23 @@ class Overall(StrEnum):
     UNDETERMINED = "undetermined"
 
 
+class Segments(NamedTuple):
+    """What is written of a verdict: pieces of JSON and, between them, the families whose note stands there.
+
+    The verdict is kept, too, so that its id stays its own.
+    """
+
+    verdict: Verdict
+    pieces: tuple[bytes, ...]
+    notes: tuple[tuple[Family, ...], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A criterion or one of its operands, laid out for reports. `node` is the canonical one."""
+    """A criterion or one of its operands, laid out for reports. `node` is the canonical one.
+
+    `levels` is how deep it goes. `written` is what a writer keeps of verdicts that hold for many patients, by their id.
+    """
 
     id: str
     text: str
@@ -78,16 +92,19 @@ class Part:
     says: str
     node: Criterion
     parts: tuple[Part, ...]
+    levels: int
+    written: dict[int, Segments] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledCriterion:
-    """One criterion of a trial."""
+    """One criterion of a trial; `written` as for parts."""
 
     part: Part
     excludes: bool
     kind: str
     is_note: bool
+    written: dict[int, Segments] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +174,9 @@ def _part(ident: str, node: Criterion, text: str, says: Callable[[Criterion], st
         _part(f"{ident}.{place}", each, each.quote.text if each.quote is not None else "", says, memory)
         for place, each in enumerate(children(node), start=1)
     )
-    return Part(ident, text, (quote.start, quote.end) if quote is not None else None, says(node), canonical, parts)
+    span = (quote.start, quote.end) if quote is not None else None
+    levels = 1 + max((each.levels for each in parts), default=0)
+    return Part(ident, text, span, says(node), canonical, parts, levels)
 
 
 def evaluate_trial(trial: CompiledTrial, judge: Judge, engine: Engine) -> Report:
@@ -207,28 +226,83 @@ def _overall(counts: dict[Status, int]) -> Overall:
 # --- as JSON ---------------------------------------------------------------------------------------------------------
 
 
-def to_json(report: Report) -> Json:
+def to_json(report: Report, words: Words | None = None) -> Json:
     """The EligibilityReport of the contract. The same report gives the same keys, order and values."""
-    words = _Words(report.chart)
+    words = words or Words(report.chart)
     return {
         "trial": {"id": report.trial.id, "version": report.trial.version, "title": report.trial.title},
         "patient": report.patient,
         "asOf": report.as_of.isoformat(),
         "overall": report.overall.value,
         "counts": {status.value: count for status, count in report.counts.items()},
-        "criteria": [_criterion(each, words) for each in report.criteria],
+        "criteria": [words.criterion(each) for each in report.criteria],
         "warnings": [{"code": each.code, "text": each.text, "reference": each.reference} for each in report.warnings],
         "engine": {"version": report.engine.version, "knowledge": report.engine.knowledge},
     }
 
 
-class _Words:
-    """Explanations, with what was searched: the counts are the chart's and are asked once."""
+class Words:
+    """Says verdicts as JSON. The counts of what was searched are the chart's and are asked once."""
 
     def __init__(self, chart: Chart) -> None:
-        self._chart = chart
+        self.chart = chart
         self._notes: dict[tuple[Family, ...], str] = {(): ""}
         self._said: dict[int, str] = {}
+
+    def criterion(self, result: CriterionResult) -> Any:
+        """One criterion."""
+        criterion, verdict = result.criterion, result.verdict
+        part = criterion.part
+        is_note = result.status is Status.NOTE
+        open_ = verdict.holds is Truth.UNKNOWN and not is_note
+        return {
+            "id": part.id,
+            "kind": criterion.kind,
+            "text": part.text,
+            "says": part.says,
+            "status": result.status._value_,
+            "holds": None if is_note else verdict.holds._value_,
+            "basis": verdict.basis._value_,
+            "explanation": self.explain(verdict),
+            "evidence": [self.evidence(each) for each in verdict.evidence] if verdict.evidence else [],
+            "missing": [_missing(each) for each in verdict.missing] if open_ else [],
+            "questions": _questions(verdict, part) if open_ else [],
+            "passesFrom": result.passes_from.isoformat() if result.passes_from is not None else None,
+            "parts": [
+                self.part(each, below) for each, below in zip(verdict.because, part.parts, strict=False)
+            ] if part.parts else [],
+        }  # fmt: skip
+
+    def part(self, verdict: Verdict, part: Part) -> Any:
+        """One of its parts."""
+        open_ = verdict.holds is Truth.UNKNOWN
+        return {
+            "id": part.id,
+            "text": part.text,
+            "span": list(part.span) if part.span is not None else None,
+            "says": part.says,
+            "holds": verdict.holds._value_,
+            "basis": verdict.basis._value_,
+            "explanation": self.explain(verdict),
+            "evidence": [self.evidence(each) for each in verdict.evidence] if verdict.evidence else [],
+            "missing": [_missing(each) for each in verdict.missing] if open_ else [],
+            "questions": _questions(verdict, part) if open_ else [],
+            "parts": [
+                self.part(each, below) for each, below in zip(verdict.because, part.parts, strict=False)
+            ] if part.parts else [],
+        }  # fmt: skip
+
+    def evidence(self, each: Evidence) -> Any:
+        """One element that was read."""
+        return {
+            "reference": each.reference,
+            "role": each.role._value_,
+            "path": each.path,
+            "value": each.value,
+            "effective": each.effective,
+            "code": _code(each.code),
+            "stale": each.stale,
+        }
 
     def note(self, searched: tuple[Family, ...]) -> str:
         """How many records were looked through, and how many of them carry no code that is known."""
@@ -240,9 +314,9 @@ class _Words:
     def _make(self, searched: tuple[Family, ...]) -> str:
         seen = []
         for family in searched:
-            unknown = self._chart.unknown_codes(family)
+            unknown = self.chart.unknown_codes(family)
             seen.append(
-                f"{self._chart.count(family)} {family.value}{f' ({unknown} with unknown codes)' if unknown else ''}"
+                f"{self.chart.count(family)} {family.value}{f' ({unknown} with unknown codes)' if unknown else ''}"
             )
         return f" Looked through: {listed(tuple(seen))}."
 
@@ -275,48 +349,6 @@ def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _criterion(result: CriterionResult, words: _Words) -> Json:
-    criterion, verdict = result.criterion, result.verdict
-    part = criterion.part
-    open_ = verdict.holds is Truth.UNKNOWN and result.status is not Status.NOTE
-    return {
-        "id": part.id,
-        "kind": criterion.kind,
-        "text": part.text,
-        "says": part.says,
-        "status": result.status.value,
-        "holds": None if result.status is Status.NOTE else verdict.holds.value,
-        "basis": verdict.basis.value,
-        "explanation": words.explain(verdict),
-        "evidence": [_evidence(each) for each in verdict.evidence] if verdict.evidence else [],
-        "missing": [_missing(each) for each in verdict.missing] if open_ else [],
-        "questions": _questions(verdict, part) if open_ else [],
-        "passesFrom": result.passes_from.isoformat() if result.passes_from is not None else None,
-        "parts": [
-            _as_json(each, below, words) for each, below in zip(verdict.because, part.parts, strict=False)
-        ] if part.parts else [],
-    }  # fmt: skip
-
-
-def _as_json(verdict: Verdict, part: Part, words: _Words) -> Json:
-    open_ = verdict.holds is Truth.UNKNOWN
-    return {
-        "id": part.id,
-        "text": part.text,
-        "span": list(part.span) if part.span is not None else None,
-        "says": part.says,
-        "holds": verdict.holds.value,
-        "basis": verdict.basis.value,
-        "explanation": words.explain(verdict),
-        "evidence": [_evidence(each) for each in verdict.evidence] if verdict.evidence else [],
-        "missing": [_missing(each) for each in verdict.missing] if open_ else [],
-        "questions": _questions(verdict, part) if open_ else [],
-        "parts": [
-            _as_json(each, below, words) for each, below in zip(verdict.because, part.parts, strict=False)
-        ] if part.parts else [],
-    }  # fmt: skip
-
-
 def _questions(verdict: Verdict, part: Part) -> list[Json]:
     """What to ask, each under the linkId of the part that asks it."""
     if not verdict.questions:
@@ -329,18 +361,6 @@ def _questions(verdict: Verdict, part: Part) -> list[Json]:
         if each.holds is Truth.UNKNOWN
         for one in _questions(each, below)
     ]
-
-
-def _evidence(each: Evidence) -> Json:
-    return {
-        "reference": each.reference,
-        "role": each.role.value,
-        "path": each.path,
-        "value": each.value,
-        "effective": each.effective,
-        "code": _code(each.code),
-        "stale": each.stale,
-    }
 
 
 def _missing(each: Missing) -> Json:

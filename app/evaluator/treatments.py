@@ -104,7 +104,8 @@ def unplaced_given(
 ) -> Given | None:
     """What a record that nobody can place says, read once for all questions of the same time. Not to be changed."""
     whole = concept.event or node.when.timing is Timing.EVER
-    key = ("treatment", hit.fact.source.reference, window.first, window.closed, whole)
+    name = "" if coded_text(hit.fact.code) else concept.name  # without words of its own it goes by what is asked
+    key = ("treatment", hit.fact.source.reference, node.when, whole, name)
     if key not in case.memo:
         bare = HadTreatment(concept.id, node.when)
         case.memo[key] = treatment_given(case, bare, concept, hit, window, plain=True)

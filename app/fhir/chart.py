@@ -73,6 +73,7 @@ _TYPES: dict[Family, tuple[str, ...]] = {
     Family.OBSERVATION: ("Observation",),
 }
 _PLANNED = ("ServiceRequest", "Appointment")
+_UNINDEXED = frozenset({"ResearchSubject", "Consent"})
 _REMISSION = "remission-stated"
 _TREATMENT_FAMILIES = frozenset({Family.PROCEDURE, Family.MEDICATION, Family.IMMUNIZATION})
 
@@ -125,6 +126,11 @@ class PatientChart:
         return self._patient
 
     @property
+    def is_about_studies(self) -> bool:
+        """Whether studies are recorded at all, read or not; only these ask which trial is under evaluation."""
+        return bool(self._records("ResearchSubject") or self._records("Consent"))
+
+    @property
     def warnings(self) -> tuple[Warning_, ...]:
         """What did not count or only with a caveat, so far: facts are checked when they are first asked for."""
         return tuple(sorted(self._warnings, key=lambda each: (each.reference, each.code, each.text)))
@@ -156,6 +162,13 @@ class PatientChart:
             return None
         name = type_name(found)
         return Source(f"{name}/{found.id}" if found.id else reference, name)
+
+    def touched(self, index: str) -> frozenset[str] | None:
+        """What the records of an index bear on, of the evaluator's questions; None where it may be anything."""
+        if index in _UNINDEXED:
+            return None if self._records(index) else frozenset()
+        family = Family(index)
+        return self._results.touched() if family is Family.OBSERVATION else self._family(family).touched()
 
     # -- by concept
 

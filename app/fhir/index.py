@@ -101,6 +101,17 @@ class FamilyIndex:
         """How many records have no code that the catalogue knows."""
         return sum(len(each.records) for each in self._unknown)
 
+    def touched(self) -> frozenset[str] | None:
+        """The concepts that some record may bear on; None where one may bear on any."""
+        found = frozenset(self._is).union(self._vague)
+        if not self._unknown:
+            return found
+        naming, unplaced = self._by_words()
+        if unplaced:
+            return None
+        wider = self._vocabulary.wider
+        return found.union(*(wider[each] for _, concepts in naming for each in concepts))
+
     def bearing_on(self, concept: str) -> Iterator[tuple[Group, Match]]:
         """The groups that bear on a concept, each once, by its strongest match."""
         yield from ((group, Match.IS) for group in self._is.get(concept, ()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.evaluator.facts import Match
+from app.evaluator.facts import Match, valued
 from app.fhir.index import Group
 from app.fhir.values import BadValue
 
@@ -62,6 +62,14 @@ class ResultIndex:
                     self._by_concept.setdefault(each, []).append((group, Match.IS))
                 for each in group.terms[0].vague:
                     self._by_concept.setdefault(each, []).append((group, Match.VAGUE))
+
+    def touched(self) -> frozenset[str]:
+        """The questions that some record may bear on."""
+        found = {*self._by_result, *map(valued, self._by_concept)}
+        for group in self._unlisted:
+            for term in group.terms:
+                found.update(term.named_questions())
+        return frozenset(found)
 
     def of(self, analyte: str) -> list[Record]:
         """The records with a listed code, each once."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.evaluator.facts import Match
+from app.evaluator.facts import Match, named
 from app.fhir.names import NameIndex, concept_names, result_names
 from app.knowledge.catalogue import Family, System
 
@@ -38,6 +38,7 @@ class Term:
     _vocabulary: Vocabulary
     _named: frozenset[str] | None = None
     _named_results: frozenset[str] | None = None
+    _named_questions: frozenset[str] | None = None
 
     def is_unplaced(self, family: Family) -> bool:
         """Whether anything may be meant: no coding of a system that the catalogue has, or a drug that it does not
@@ -62,6 +63,16 @@ class Term:
             self._named_results = frozenset() if known else self._vocabulary.results.named_in(self.texts())
         return self._named_results
 
+    def named_questions(self) -> frozenset[str]:
+        """The questions for results by words (`named`) that it answers: what it names, and what its code is broader
+        than.
+        """
+        if self._named_questions is None:
+            broader = self._vocabulary.broader
+            meant = self.named_results().union(*(broader.get((each.system, each.code), ()) for each, _ in self.placed))
+            self._named_questions = frozenset(map(named, meant))
+        return self._named_questions
+
     def coding_of(self, concept: str, match: Match) -> Coding | None:
         """The coding by which it bears on a concept; None where it does by its text alone."""
         for coding, placement in self.placed:
@@ -78,6 +89,22 @@ class Vocabulary:
     concepts: NameIndex
     results: NameIndex
     kept: dict[bytes, Term] = field(default_factory=dict)
+    wider: dict[str, frozenset[str]] = field(init=False)
+    """A concept -> itself and those that include it."""
+    broader: dict[tuple[str, str], frozenset[str]] = field(init=False)
+    """A code -> the analytes for which it is listed as broader."""
+
+    def __post_init__(self) -> None:
+        wider: dict[str, set[str]] = {each: {each} for each in self.catalogue.concepts}
+        for concept, parts in self.catalogue.index.closure.items():
+            for part in parts:
+                wider.setdefault(part, {part}).add(concept)
+        self.wider = {each: frozenset(found) for each, found in wider.items()}
+        broader: dict[tuple[str, str], set[str]] = {}
+        for analyte in self.catalogue.analytes.values():
+            for code in analyte.broader:
+                broader.setdefault((str(code.system), code.code), set()).add(analyte.id)
+        self.broader = {each: frozenset(found) for each, found in broader.items()}
 
     def make(self, coded: Coded) -> Term:
         """Look a `Coded` up."""

@@ -22,11 +22,19 @@ from app.emitters.prose import says
 from app.errors import EligoError
 from app.evaluator.case import Memory
 from app.evaluator.evaluate import Judge
-from app.evaluator.report import Engine, Overall, Status, compile_trial, evaluate_trial, to_json
+from app.evaluator.report import Engine, Overall, Status, compile_trial, evaluate_trial
 from app.evaluator.settings import EvaluationSettings
+from app.evaluator.writer import Writer
 from app.fhir.chart import read_chart
 from app.fhir.errors import NotJson, TooDeep
-from app.reader import Kind, read_criteria_text, read_registration, read_study
+from app.reader import (
+    Kind,
+    UnusableStudy,
+    read_criteria_text,
+    read_registration,
+    read_research_study,
+    read_study,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,6 +73,7 @@ class Form(StrEnum):
 
     PAGE = "text/plain"
     STUDY = "application/json"
+    FHIR = "application/fhir+json"
 
 
 class UnusableTrial(EligoError):
@@ -179,14 +188,17 @@ def ready_trial(desk: Desk, version: int, document: str) -> ReadyTrial:
 def judge(trial: ReadyTrial, bundle: bytes, options: Options, desk: Desk) -> bytes:
     """An EligibilityReport. Raises what `read_chart` raises."""
     chart = _chart(bundle, options, desk.catalogue)
-    report = _report(trial, _judge(chart, options, desk, trial), desk)
-    return _dumps(report)
+    return _report(trial, _judge(chart, options, desk, trial), desk)
 
 
 def judge_each(trials: Iterable[ReadyTrial], bundle: bytes, options: Options, desk: Desk) -> list[bytes]:
     """An EligibilityReport a trial; the bundle is read once. Raises what `read_chart` raises."""
     chart = open_chart(bundle, options, desk)
-    return [_dumps(_report(trial, _judge(chart, options, desk, trial), desk)) for trial in trials]
+    if chart.is_about_studies:
+        return [_report(trial, _judge(chart, options, desk, trial), desk) for trial in trials]
+    shared = _judge(chart, options, desk, None)
+    writer = Writer(chart, desk.memory)
+    return [_report(trial, shared, desk, writer) for trial in trials]
 
 
 def open_chart(bundle: bytes, options: Options, desk: Desk) -> PatientChart:
@@ -241,10 +253,15 @@ def _inline_trial(raw: bytes, desk: Desk) -> ReadyTrial:
         registration = read_registration(trial, desk.catalogue)
     elif isinstance(trial, dict) and "criteria" in trial:
         return _given_trial(trial, desk)
+    elif isinstance(trial, dict) and "resourceType" in trial:
+        registration = _research_study(trial, "/trial", desk.catalogue)
     elif isinstance(trial, dict):
         registration = _study(trial, "/trial", desk.catalogue)
     else:
-        raise UnusableTrial("/trial", "A trial is a text, a ClinicalTrials.gov study, or an object with `criteria`.")
+        raise UnusableTrial(
+            "/trial",
+            "A trial is a text, a ClinicalTrials.gov study, a FHIR ResearchStudy, or an object with `criteria`.",
+        )
     if not registration.criteria:
         raise UnusableTrial("/trial", "No criteria were found in the trial.")
     trial_id = registration.id or _slug(registration.title)
@@ -304,7 +321,13 @@ def _criterion(criterion: ReadCriterion, catalogue: Catalogue) -> dict[str, Any]
 
 
 def _read(form: Form, body: str, catalogue: Catalogue) -> Registration:
-    registration = read_registration(body, catalogue) if form is Form.PAGE else _study(_loads(body), "", catalogue)
+    match form:
+        case Form.PAGE:
+            registration = read_registration(body, catalogue)
+        case Form.STUDY:
+            registration = _study(_loads(body), "", catalogue)
+        case Form.FHIR:
+            registration = _research_study(_loads(body), "", catalogue)
     if "\0" in "".join((body, registration.title, registration.status, registration.phase, *registration.conditions)):
         raise UnusableTrial("", "The text has a NUL character (U+0000) in it; no registration has one.")
     if registration.id is not None and not TRIAL_ID.fullmatch(registration.id):
@@ -317,11 +340,22 @@ def _read(form: Form, body: str, catalogue: Catalogue) -> Registration:
 
 def _study(study: object, pointer: str, catalogue: Catalogue) -> Registration:
     if not isinstance(study, dict) or not isinstance(study.get("protocolSection"), dict):
+        is_fhir = isinstance(study, dict) and "resourceType" in study
         raise UnusableTrial(
             f"{pointer}/protocolSection",
-            "A study of the ClinicalTrials.gov API (version 2) has a `protocolSection` object.",
+            "A study of the ClinicalTrials.gov API (version 2) has a `protocolSection` object."
+            + (f" Send FHIR as {Form.FHIR.value}." if is_fhir else ""),
         )
     return read_study(study, catalogue)
+
+
+def _research_study(resource: object, pointer: str, catalogue: Catalogue) -> Registration:
+    if not isinstance(resource, dict):
+        raise UnusableTrial(pointer, "A trial in FHIR is a ResearchStudy, or a Bundle with one and its Groups.")
+    try:
+        return read_research_study(resource, catalogue)
+    except UnusableStudy as found:
+        raise UnusableTrial(f"{pointer}{found.pointer}", str(found)) from None
 
 
 def _chart(bundle: bytes, options: Options, catalogue: Catalogue) -> PatientChart:
@@ -337,11 +371,13 @@ def _judge(chart: PatientChart, options: Options, desk: Desk, trial: ReadyTrial 
     return Judge(chart, desk.catalogue, settings, desk.memory)
 
 
-def _report(trial: ReadyTrial, judge: Judge, desk: Desk) -> dict[str, Any]:
-    report = to_json(evaluate_trial(trial.compiled, judge, desk.engine))
-    if not trial.is_stored:
-        report["trial"]["version"] = None
-    return report
+def _report(trial: ReadyTrial, judge: Judge, desk: Desk, writer: Writer | None = None) -> bytes:
+    report = evaluate_trial(trial.compiled, judge, desk.engine)
+    writer = writer or Writer(judge.case.chart, desk.memory)
+    try:
+        return writer.write(report, is_stored=trial.is_stored)
+    except orjson.JSONEncodeError:  # as in _dumps
+        raise TooDeep from None
 
 
 def _summary(trial: ReadyTrial, report: Report) -> dict[str, Any]:
