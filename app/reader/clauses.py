@@ -51,6 +51,9 @@ _CONSENT = re.compile(
     r"\bconsent\b.{0,30}\b(?:signed|given|obtained|provided)",
     re.IGNORECASE,
 )
+_NO_CONSENT = re.compile(
+    r"\b(?:inab\w+|unab\w+|unwilling\w*|refus\w+|not|no|lack\w*|without|cannot|declin\w+|fail\w*)\b", re.I
+)
 _BARE_CONSENT = re.compile(r"(?:written |signed )*informed consent(?: form)?", re.IGNORECASE)
 _ONLY_CONSENT = re.compile(r"(?:voluntar\w+ )?[^,;]*\bconsent\b[^,;]*", re.IGNORECASE)
 _NOTE = re.compile(r"^\W*(?:note|n\.b\.|remark)\s*[:,]\s*", re.IGNORECASE)
@@ -101,7 +104,11 @@ class Clauses:
         for start, end in spans:
             if parts and self._allowance(start, end, parts):
                 continue
-            parts.append(self.read(start, end))
+            part = self.read(start, end)
+            if self.excludes and parts and isinstance(part, NotUnderstood):
+                # Words not understood may exempt from what stands before them as well as exclude by themselves.
+                parts = [AllOf((self._combine(parts, quote), Not(part)), quote)]
+            parts.append(part)
         return self._combine(parts, quote)
 
     def _join_segments(self, spans: list[tuple[int, int]], quote: Quote) -> Criterion:
@@ -262,7 +269,12 @@ class Clauses:
     def _consent(self, cues: set[str], quote: Quote) -> Criterion:
         text = _flat(quote.text)
         asks = "judgement" in cues and not _ONLY_CONSENT.fullmatch(text)
-        consent = GaveConsent(text.rstrip(".;"), quote)
+        refused = _NO_CONSENT.search(text) is not None
+        if refused is not self.excludes:
+            return question(text, quote)
+        consent: Criterion = GaveConsent(text.rstrip(".;"), quote)
+        if refused:
+            return Not(consent, quote)
         return AllOf((consent, question(text, quote)), quote) if asks else consent
 
     def _scan(self, start: int, end: int) -> Criterion | None:

@@ -37,6 +37,7 @@ class Context:
     catalogue: Catalogue
     phrases: Phrases
     study_disease: tuple[str, ...] = ()
+    is_oncology: bool = False
     notes: list[str] = field(default_factory=list)
     topic: tuple[Draft, ...] = ()
     last_condition: str = ""

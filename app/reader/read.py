@@ -123,7 +123,9 @@ def _read_items(
     exclusions = [item for item in items if item.kind is Kind.EXCLUSION]
     read = [_criterion(item, f"I{n}", context, text) for n, item in enumerate(inclusions, 1)]
     accepted = _accepted(read, catalogue)
-    context.study_disease = accepted or context.study_disease or ("malignant-neoplasm",)
+    context.study_disease = accepted or context.study_disease
+    context.is_oncology = bool(context.study_disease)
+    context.study_disease = context.study_disease or ("malignant-neoplasm",)
     structured = _structured(bounds, read)
     read.extend(_criterion(item, f"E{n}", context, text) for n, item in enumerate(exclusions, 1))
     return (*structured, *read), ()

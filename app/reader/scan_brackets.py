@@ -85,11 +85,7 @@ class ScanBrackets(ScanExceptions):
     def _examples(self, inner: list[Token], *, strict: bool) -> None:
         """A list of members: those the head already covers say nothing new, the others are alternatives."""
         last = self.drafts[-1]
-        body = [token for token in inner if "etc" not in token.cues and token.stem != "."]
-        while body and (body[0].stem in {",", ":"} or "including" in body[0].cues):
-            body = body[1:]
-        while body and body[-1].stem in {",", "and", "or"}:
-            body = body[:-1]
+        body = _body(inner)
         if not body:
             return
         split = next((k for k, token in enumerate(body) if set(token.cues) & {"except"}), None)
@@ -261,6 +257,9 @@ class ScanBrackets(ScanExceptions):
         stop = next((k for k in range(self.i + 1, len(self.tokens)) if self._window_at(k)), len(self.tokens))
         rest = self.tokens[self.i : stop]
         self.i = stop
+        if self._member_list(_body(rest), self.drafts[-1]) is None:
+            # Without brackets nothing says where a list of examples ends and the next thing begins.
+            raise UnreadError(self.text[rest[0].start : rest[-1].end])
         self._examples(rest, strict=rest[0].stem.startswith("includ"))
         return True
 
@@ -272,3 +271,13 @@ class ScanBrackets(ScanExceptions):
             and following is not None
             and following.duration is not None
         )
+
+
+def _body(tokens: list[Token]) -> list[Token]:
+    """The members of an example list, without the words that announce or end it."""
+    body = [token for token in tokens if "etc" not in token.cues and token.stem != "."]
+    while body and (body[0].stem in {",", ":"} or "including" in body[0].cues):
+        body = body[1:]
+    while body and body[-1].stem in {",", "and", "or"}:
+        body = body[:-1]
+    return body

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from app.criteria.nodes import CURRENT, EVER, InStudy, Outcome, Reproductive, ReproductiveIs
-from app.reader.drafts import Draft
+from app.reader.drafts import Draft, question
 from app.reader.scan_measures import ScanMeasures
 from app.reader.scan_state import Pre, UnreadError
 from app.reader.tokens import NameKind, Token, names_of
 
+_SAYS_ALLERGY = re.compile(r"allerg|hypersensitiv|anaphyla|intoleran")
 _FACT_KINDS = (
     NameKind.CONDITION,
     NameKind.TREATMENT,
@@ -24,6 +27,8 @@ class ScanFacts(ScanMeasures):
     def _childbearing(self) -> bool:
         if not self._cue("childbearing"):
             return False
+        if self.drafts:
+            raise UnreadError("childbearing potential")
         token = self.tokens[self.i]
         self.applies = ReproductiveIs(Reproductive.CHILDBEARING, self._quote(token.start, token.end))
         self.i += 1
@@ -45,7 +50,8 @@ class ScanFacts(ScanMeasures):
         if not found:
             return False
         end = self.tokens[at - 1].end
-        when = self.lead or EVER
+        took_part = "participated" in self.tokens[self.i].stem
+        when = self.lead or (EVER if took_part else CURRENT)
         self.drafts.append(Draft(None, "study", start, end, node=InStudy(when, self._quote(start, end))))
         self.i = at
         return True
@@ -64,6 +70,9 @@ class ScanFacts(ScanMeasures):
         if NameKind.ANALYTE in named and self._measure(token, named[NameKind.ANALYTE]):
             return True
         kind = next((k for k in self._preference() if k in named), None)
+        if kind is NameKind.ALLERGEN and not self.allergy and not _SAYS_ALLERGY.search(token.stem):
+            # A substance is an allergen only where an allergy is spoken of.
+            raise UnreadError(token.stem)
         if kind is None:
             raise UnreadError(token.stem)
         self._fact(token, kind, named[kind])
@@ -88,8 +97,13 @@ class ScanFacts(ScanMeasures):
             # Two names side by side ("NYHA class II heart failure" is read elsewhere): one of them was not meant so.
             raise UnreadError(token.stem)
         draft.degrees = pre.degrees
-        draft.other = pre.other
+        # "Prior malignancy" among the exclusions of a trial in a malignancy cannot mean the disease under study.
+        draft.other = pre.other or (self.excludes and self.context.is_oncology and concept == "malignant-neoplasm")
         draft.suspected = self.suspected
+        if kind is NameKind.ALLERGEN and concept == "drug-allergy" and not _SAYS_ALLERGY.search(token.stem):
+            # "hypersensitivity to the drugs used": which drugs those are, the record cannot tell.
+            words = self._quote(self.start, self.end)
+            draft.restricts.append(question(words.text, words))
         draft.routes = pre.routes
         draft.intent = pre.intent
         draft.planned = self.planned

@@ -77,6 +77,8 @@ class ScanWords(ScanBrackets):
             self.treat, self.treat_current = True, False
         elif "ever" in cues:
             self._ever(token)
+        elif "presence" in cues:
+            self.lead = None
         elif "other" in cues:
             self.pre.other = True
         elif "degree" in cues:
@@ -164,6 +166,14 @@ class ScanWords(ScanBrackets):
         if self.drafts and token.stem in {"not", "without"}:
             return False
         self.elapsed = None
+        if self.excludes and not self.drafts:
+            before = self.tokens[self.i - 1].stem if self.i else ""
+            if before not in {"must", "should"}:
+                # Two negatives, or a requirement out of place: both readings are possible.
+                raise UnreadError(token.stem)
+            self.context.note("A requirement among the exclusions: what excludes is that it is not met.")
+            self.i += 1
+            return True
         self.negative = not self.drafts
         self.pre.negated = bool(self.drafts)
         if token.stem.startswith(

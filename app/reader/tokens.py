@@ -126,6 +126,7 @@ _MODIFIERS = (
     "treat-current",
     "neg",
 )
+_PAST = ("ever", "ever-or-current", "other", "suspected")
 _OUTCOMES = frozenset({"positive", "negative"})
 _ROMANS = {"i", "ii", "iii", "iv", "v"}
 _UNIT = re.compile(
@@ -206,12 +207,15 @@ class Phrases:
         self.cues: dict[tuple[str, ...], tuple[str, ...]] = {}
         self.longest: dict[str, int] = {}
         modifiers = {stems(each) for kind in _MODIFIERS for each in catalogue.lexicon.phrases.get(kind, ())}
+        past = {stems(each) for kind in _PAST for each in catalogue.lexicon.phrases.get(kind, ())}
+        named = {stems(name) for concept in catalogue.concepts.values() for name in (concept.name, *concept.names)}
         for concept in catalogue.concepts.values():
             own = {stems(name) for name in (concept.name, *concept.names)}
             for key in sorted(own):
                 # "active infection" is "infection" with a modifier that must be seen: not taken whole.
                 taken_apart = any(key[:cut] in modifiers and key[cut:] in own for cut in range(1, len(key)))
-                if not taken_apart and not (key[-1] in _OUTCOMES and key[:-1] in own):
+                of_another = any(key[:cut] in past and key[cut:] in named for cut in range(1, len(key)))
+                if not taken_apart and not of_another and not (key[-1] in _OUTCOMES and key[:-1] in own):
                     self._name(key, Name(NameKind(concept.kind.value), concept.id))
         for analyte in catalogue.analytes.values():
             for name in (analyte.name, *analyte.names):
