@@ -52,7 +52,7 @@ _CONSENT = re.compile(
     re.IGNORECASE,
 )
 _NO_CONSENT = re.compile(
-    r"\b(?:inab\w+|unab\w+|unwilling\w*|refus\w+|not|no|lack\w*|without|cannot|declin\w+|fail\w*)\b", re.I
+    r"\b(?:inab\w+|unab\w+|unwilling\w*|refus\w+|not|no|lack\w*|without|cannot|declin\w+|fail\w*)\b", re.IGNORECASE
 )
 _BARE_CONSENT = re.compile(r"(?:written |signed )*informed consent(?: form)?", re.IGNORECASE)
 _ONLY_CONSENT = re.compile(r"(?:voluntar\w+ )?[^,;]*\bconsent\b[^,;]*", re.IGNORECASE)

@@ -94,7 +94,7 @@ def _is_heading(match: re.Match[str], content: str) -> bool:
     if match["colon"]:
         return not match["tail"].strip() or bool(re.match(r"^[\s(][\w\s(),-]*$", match["tail"]))
     bare = not match["tail"].strip() and not match["rest"].strip(" *_")
-    return bare or re.match(r"^\W*(?:inclusion|exclusion) criteria [A-Z]", content, re.IGNORECASE) is not None
+    return bare or re.match(r"^\W*(?i:inclusion|exclusion) (?i:criteria) [A-Z]", content) is not None
 
 
 def _lines(text: str, start: int, end: int) -> list[_Line]:

@@ -45,7 +45,7 @@ class ScanWords(ScanBrackets):
         self.i = at + 1
         return True
 
-    def _mods(self) -> bool:  # noqa: PLR0912 - one branch a kind of cue
+    def _mods(self) -> bool:  # noqa: PLR0912, PLR0915 - one branch a kind of cue
         token = self.tokens[self.i]
         if token.names:
             return False
