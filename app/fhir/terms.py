@@ -41,10 +41,11 @@ class Term:
     _named_questions: frozenset[str] | None = None
 
     def is_unplaced(self, family: Family) -> bool:
-        """Whether anything may be meant: no coding of a system that the catalogue has, or a drug that it does not
-        know.
+        """Whether anything may be meant: no coding of a system that the catalogue has, or a drug or vaccine that it
+        does not know.
         """
-        return not self.known and (self.is_drug or not self.in_system or family is Family.MEDICATION)
+        drug = self.is_drug or family in {Family.MEDICATION, Family.IMMUNIZATION}
+        return not self.known and (drug or not self.in_system)
 
     def texts(self) -> tuple[str, ...]:
         """The words it uses."""
