@@ -62,7 +62,8 @@ def _picked(node: If, condition: Verdict, then: Verdict, otherwise: Verdict | No
     other = otherwise.holds if otherwise is not None else Truth.TRUE
     match condition.holds:
         case Truth.TRUE:
-            return _verdict(then.holds, node, because, then.turns_on if condition.turns_on is None else None)
+            turns = then.turns_on if condition.turns_on is None else None
+            return _verdict(then.holds, node, because, turns, asks=(then,))
         case Truth.FALSE if otherwise is None:
             found = _verdict(Truth.TRUE, node, because, None)
             return Verdict(
@@ -70,17 +71,29 @@ def _picked(node: If, condition: Verdict, then: Verdict, otherwise: Verdict | No
             )
         case Truth.FALSE:
             turns = otherwise.turns_on if otherwise is not None and condition.turns_on is None else None
-            return _verdict(other, node, because, turns)
+            return _verdict(other, node, because, turns, asks=(otherwise,) if otherwise is not None else ())
         case _:
             return _verdict(then.holds if then.holds is other else Truth.UNKNOWN, node, because, None)
 
 
 def _verdict(
-    holds: Truth, node: AllOf | AnyOf | AtLeast | Not | If, because: tuple[Verdict, ...], turns: date | None
+    holds: Truth,
+    node: AllOf | AnyOf | AtLeast | Not | If,
+    because: tuple[Verdict, ...],
+    turns: date | None,
+    *,
+    asks: tuple[Verdict, ...] | None = None,
 ) -> Verdict:
-    """What a verdict of logic rests on: the deciding parts where it is definite, the open ones where it is not."""
+    """What a verdict of logic rests on: the deciding parts where it is definite, the open ones where it is not.
+
+    `asks` are those of the parts that can still settle it (the branch that applies), if not all.
+    """
     if holds is Truth.UNKNOWN:
-        open_ = [each for each in because if each.holds is holds and not isinstance(each.node, Preference)]
+        open_ = [
+            each
+            for each in (because if asks is None else asks)
+            if each.holds is holds and not isinstance(each.node, Preference)
+        ]
         missing = _union([each.missing for each in open_])
         questions = _union([each.questions for each in open_])
         basis = Basis.JUDGEMENT if questions and not missing else Basis.NONE

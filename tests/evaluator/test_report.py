@@ -166,6 +166,14 @@ def test_an_open_condition_leaves_no_doubt_where_both_branches_agree() -> None:
     assert {each["type"] for each in open_["missing"]} == {"Condition"}
 
 
+def test_the_branch_that_does_not_apply_asks_for_nothing() -> None:
+    adult = AgeIs((AgeBound(Op.GE, span(18, "year")),))
+    grown, child = (report(If(adult, HB, WILLING), birth=birth)["criteria"][0] for birth in ("1980", "2020"))
+
+    assert (grown["status"], bool(grown["missing"]), grown["questions"]) == ("unknown", True, [])
+    assert (child["status"], child["missing"], bool(child["questions"])) == ("review", [], True)
+
+
 def test_a_wish_inside_a_criterion_binds_nobody() -> None:
     facts = (condition("a", "asthma"),)
 
