@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
+from app.criteria.nodes import children
 from app.evaluator.facts import INDEXES, named, valued
 from app.knowledge.catalogue import Family
 
@@ -162,9 +163,16 @@ class Blank:
     def entry(self, node: Criterion) -> Entry:
         """Of a canonical node."""
         found = self.entries.get(id(node))
-        if found is None:
-            found = self.entries[id(node)] = self._enter(node)
-        return found
+        if found is not None:
+            return found
+        # Parts first, so that however deep a criterion is, nothing here goes deep.
+        order = [node]
+        for each in order:
+            order += children(each)
+        for each in reversed(order):
+            if id(each) not in self.entries:
+                self.entries[id(each)] = self._enter(each)
+        return self.entries[id(node)]
 
     def _enter(self, node: Criterion) -> Entry:
         chart = BlankChart(self.shown)

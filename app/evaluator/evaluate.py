@@ -57,6 +57,7 @@ from app.evaluator.washouts import judge_elapsed
 if TYPE_CHECKING:
     from app.criteria.nodes import Criterion
     from app.evaluator.facts import Chart
+    from app.evaluator.report import Status
     from app.evaluator.settings import EvaluationSettings
     from app.evaluator.verdict import Verdict
     from app.knowledge.catalogue import Catalogue
@@ -90,6 +91,8 @@ class Judge:
             before(settings.as_of, settings.stale_after),
         )  # fmt: skip
         self._verdicts: dict[int, Verdict] = {}
+        self.statuses: dict[tuple[int, bool, bool], Status] = {}
+        """What criteria come to, for whoever asks for no more than that."""
         self._touched: list[frozenset[str] | Unopened | None] = [_UNOPENED] * len(INDEXES)
         self._blank = self._find_blank() if self.memory.remembers else None
 

@@ -98,12 +98,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class CompiledCriterion:
-    """One criterion of a trial; `written` as for parts."""
+    """One criterion of a trial; `written` as for parts. What `asks` the same, of one memory, has the same status."""
 
     part: Part
     excludes: bool
     kind: str
     is_note: bool
+    asks: tuple[int, bool, bool]
     written: dict[int, Segments] = field(default_factory=dict, compare=False, repr=False)
 
 
@@ -163,7 +164,8 @@ def compile_trial(
     for each in criteria:
         part = _part(each.id, each.expression, each.text, says, memory)
         kind = each.kind.value
-        compiled.append(CompiledCriterion(part, kind == "exclusion", kind, isinstance(each.expression, Preference)))
+        excludes, is_note = kind == "exclusion", isinstance(each.expression, Preference)
+        compiled.append(CompiledCriterion(part, excludes, kind, is_note, (id(part.node), excludes, is_note)))
     return CompiledTrial(trial_id, version, title, tuple(compiled))
 
 
@@ -190,13 +192,27 @@ def evaluate_trial(trial: CompiledTrial, judge: Judge, engine: Engine) -> Report
         trial,
         chart.patient.source.reference,
         judge.case.as_of,
-        _overall(counts),
+        overall_of(counts),
         counts,
         results,
         chart.warnings,
         engine,
         chart,
     )
+
+
+def statuses(trial: CompiledTrial, judge: Judge) -> list[Status]:
+    """The statuses alone, for when many trials are compared: what equal criteria come to is looked up."""
+    known = judge.statuses
+    found = []
+    for criterion in trial.criteria:
+        status = known.get(criterion.asks)
+        if status is None:
+            verdict = judge.judge(criterion.part.node)
+            status = status_of(verdict, excludes=criterion.excludes, is_note=criterion.is_note)
+            known[criterion.asks] = status
+        found.append(status)
+    return found
 
 
 def _result(criterion: CompiledCriterion, verdict: Verdict) -> CriterionResult:
@@ -217,7 +233,8 @@ def status_of(verdict: Verdict, *, excludes: bool, is_note: bool) -> Status:
             return Status.PASS if excludes else Status.FAIL
 
 
-def _overall(counts: dict[Status, int]) -> Overall:
+def overall_of(counts: dict[Status, int]) -> Overall:
+    """What the criteria come to, by how many have which status."""
     if counts[Status.FAIL]:
         return Overall.INELIGIBLE
     return Overall.UNDETERMINED if counts[Status.UNKNOWN] or counts[Status.REVIEW] else Overall.ELIGIBLE

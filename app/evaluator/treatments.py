@@ -103,13 +103,17 @@ def unplaced_given(
     case: Case, node: HadTreatment, concept: Concept, hit: Hit[TreatmentFact], window: Window
 ) -> Given | None:
     """What a record that nobody can place says, read once for all questions of the same time. Not to be changed."""
+    fact = hit.fact
     whole = concept.event or node.when.timing is Timing.EVER
-    name = "" if coded_text(hit.fact.code) else concept.name  # without words of its own it goes by what is asked
-    key = ("treatment", hit.fact.source.reference, node.when, whole, name)
-    if key not in case.memo:
+    name = "" if fact.code.text or coded_text(fact.code) else concept.name  # without words it goes by what is asked
+    duration = node.when.duration
+    key = ("treatment", fact.source.reference, window.first, window.closed, id(duration), whole, name)
+    found: tuple[Given | None, object] | None = case.memo.get(key)
+    if found is None:
         bare = HadTreatment(concept.id, node.when)
-        case.memo[key] = treatment_given(case, bare, concept, hit, window, plain=True)
-    given: Given | None = case.memo[key]
+        # The duration is kept with what it gave, so that its id stays its own.
+        found = case.memo[key] = (treatment_given(case, bare, concept, hit, window, plain=True), duration)
+    given = found[0]
     wanted = node.routes or implied_routes(concept)
     if given is not None and (wanted or node.not_routes) and hit.fact.family is Family.MEDICATION:
         by = by_route(routes_of(hit.fact, case.catalogue), wanted, node.not_routes)
@@ -140,6 +144,50 @@ def treatment_hits(case: Case, concept: Concept) -> tuple[Hit[TreatmentFact], ..
     return case.chart.treatments(concept.id, families) if families else ()
 
 
+@dataclass(slots=True)
+class Reading:
+    """What a record says to every question of one day: it is read once. `name` and `clause` are "" without words.
+
+    `shown` are the elements that cite it, by the id of the coding that matched; `events` says for which concepts it
+    happened at a moment.
+    """
+
+    fact: TreatmentFact
+    name: str
+    clause: str
+    period: Period
+    onset: Period
+    shown: dict[int, Evidence]
+    events: dict[str, bool]
+
+
+def _reading(case: Case, fact: TreatmentFact) -> Reading:
+    found: Reading | None = case.memo.get(("reading", id(fact)))
+    if found is None:
+        name = coded_text(fact.code)
+        period = of_treatment(fact, case.as_of)
+        found = Reading(fact, name, _clause(fact, name) if name else "", period, period.onset(), {}, {})
+        case.memo["reading", id(fact)] = found  # it holds the fact, so that the id stays its own
+    return found
+
+
+def _is_event(case: Case, concept: Concept, read: Reading) -> bool:
+    found = read.events.get(concept.id)
+    if found is None:
+        found = read.events[concept.id] = is_event(concept, read.fact.code, case.catalogue)
+    return found
+
+
+def _considered(read: Reading, hit: Hit[TreatmentFact], name: str) -> Evidence:
+    """The element that says what it is."""
+    if not read.name:
+        return _shown(read.fact, hit, Role.CONSIDERED, _path(read.fact), name)
+    found = read.shown.get(id(hit.coding))
+    if found is None:
+        found = read.shown[id(hit.coding)] = _shown(read.fact, hit, Role.CONSIDERED, _path(read.fact), name)
+    return found
+
+
 def treatment_given(
     case: Case, node: HadTreatment, concept: Concept, hit: Hit[TreatmentFact], window: Window, *, plain: bool = False
 ) -> Given | None:
@@ -149,8 +197,8 @@ def treatment_given(
     """
     fact = hit.fact
     is_it = hit.match is Match.IS
-    name = coded_text(fact.code) or concept.name
-    period = of_treatment(fact, case.as_of)
+    read = _reading(case, fact)
+    name, period = read.name or concept.name, read.period
     if fact.standing is Standing.PLANNED:
         return None
     if fact.standing is Standing.AGAINST:
@@ -160,13 +208,12 @@ def treatment_given(
         return Given(
             hit, Finding(Truth.FALSE, f"{name} was not given ({fact.status})", (shown,), refuting=True), period
         )
-    at_once = node.when.timing is Timing.EVER or is_event(concept, fact.code, case.catalogue)
-    asked = period.onset() if at_once else period
+    at_once = node.when.timing is Timing.EVER or _is_event(case, concept, read)
+    asked = read.onset if at_once else period
     when = overlaps(asked, window)
     if when is Truth.FALSE and not is_it:
         return None
-    shown = _shown(fact, hit, Role.CONSIDERED, _path(fact), name)
-    finding = Finding(when, _clause(fact, name), (shown,))
+    finding = Finding(when, read.clause or _clause(fact, name), (_considered(read, hit, name),))
     if when is Truth.FALSE:
         return Given(hit, finding, period)
     if when is Truth.UNKNOWN:

@@ -110,6 +110,7 @@ class PatientChart:
         self._values = Values.of(vocabulary_of(catalogue))
         self._warnings = {*opened.warnings, *gathered.warnings}
         self._families: dict[Family, FamilyIndex] = {}
+        self._treated: dict[tuple[str, tuple[Family, ...]], tuple[Hit[TreatmentFact], ...]] = {}
         self._noted: dict[str, tuple[Hit[ObservationFact], ...]] = {}
         self._measured: dict[str, tuple[ObservationFact, ...]] = {}
         self._broken = opened.broken
@@ -178,11 +179,17 @@ class PatientChart:
 
     def treatments(self, concept: str, families: tuple[Family, ...]) -> tuple[Hit[TreatmentFact], ...]:
         """Drugs, procedures, vaccinations and plans that bear on a concept, by reference."""
+        found = self._treated.get((concept, families))
+        if found is None:
+            found = self._treated[concept, families] = self._find_treatments(concept, families)
+        return found
+
+    def _find_treatments(self, concept: str, families: tuple[Family, ...]) -> tuple[Hit[TreatmentFact], ...]:
         asked = [each for each in dict.fromkeys(families) if each in _TREATMENT_FAMILIES]
-        found = [hit for each in asked for hit in self._bearing(each, concept, self._treatment)]
-        if len(asked) > 1:
-            found.sort(key=lambda hit: hit.fact.source.reference)
-        return tuple(found)
+        parts = [hits for each in asked if (hits := self._bearing(each, concept, self._treatment))]
+        if len(parts) <= 1:
+            return parts[0] if parts else ()
+        return tuple(sorted([hit for hits in parts for hit in hits], key=lambda hit: hit.fact.source.reference))
 
     def allergies(self, concept: str) -> tuple[Hit[AllergyFact], ...]:
         """Allergies that bear on a concept, by their code or the substance of a reaction."""

@@ -11,6 +11,8 @@ import re
 import unicodedata
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from heapq import nsmallest
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -22,7 +24,7 @@ from app.emitters.prose import says
 from app.errors import EligoError
 from app.evaluator.case import Memory
 from app.evaluator.evaluate import Judge
-from app.evaluator.report import Engine, Overall, Status, compile_trial, evaluate_trial
+from app.evaluator.report import Engine, Overall, Status, compile_trial, evaluate_trial, overall_of, statuses
 from app.evaluator.settings import EvaluationSettings
 from app.evaluator.writer import Writer
 from app.fhir.chart import read_chart
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from app.criteria.nodes import Criterion
-    from app.evaluator.report import CompiledTrial, Readable, Report
+    from app.evaluator.report import CompiledTrial, Readable
     from app.fhir.chart import PatientChart
     from app.knowledge.catalogue import Catalogue
     from app.reader import ReadCriterion, Registration
@@ -212,17 +214,18 @@ def judge_all(trials: Iterable[ReadyTrial], bundle: bytes, options: Options, lim
     # Only these two ask which trial is under evaluation; where the record has none of them, all trials share one judge.
     is_about_studies = bool(chart.participations() or chart.consents())
     shared = _judge(chart, options, desk, None)
-    summaries = []
+    ranked = []
     for trial in trials:
         one = _judge(chart, options, desk, trial) if is_about_studies else shared
-        summaries.append(_summary(trial, evaluate_trial(trial.compiled, one, desk.engine)))
-    summaries.sort(key=_rank)
+        found = statuses(trial.compiled, one)
+        ranked.append((_rank(trial, found), found, trial))
+    best = sorted(ranked, key=itemgetter(0)) if limit is None else nsmallest(limit, ranked, key=itemgetter(0))
     return _dumps(
         {
             "patient": chart.patient.source.reference,
             "asOf": options.as_of.isoformat(),
-            "total": len(summaries),
-            "results": summaries[:limit],
+            "total": len(ranked),
+            "results": [_summary(trial, found) for _, found, trial in best],
             "warnings": [
                 {"code": each.code, "text": each.text, "reference": each.reference} for each in chart.warnings
             ],
@@ -380,11 +383,12 @@ def _report(trial: ReadyTrial, judge: Judge, desk: Desk, writer: Writer | None =
         raise TooDeep from None
 
 
-def _summary(trial: ReadyTrial, report: Report) -> dict[str, Any]:
+def _summary(trial: ReadyTrial, found: list[Status]) -> dict[str, Any]:
     ids: dict[Status, list[str]] = {Status.FAIL: [], Status.UNKNOWN: [], Status.REVIEW: []}
-    for each in report.criteria:
-        if each.status in ids:
-            ids[each.status].append(each.criterion.part.id)
+    for criterion, status in zip(trial.compiled.criteria, found, strict=True):
+        if status in ids:
+            ids[status].append(criterion.part.id)
+    counts = {status: found.count(status) for status in Status}
     return {
         "trial": {
             "id": trial.compiled.id,
@@ -392,22 +396,18 @@ def _summary(trial: ReadyTrial, report: Report) -> dict[str, Any]:
             "title": trial.compiled.title,
             "status": trial.status,
         },
-        "overall": report.overall.value,
-        "counts": {status.value: count for status, count in report.counts.items()},
+        "overall": overall_of(counts).value,
+        "counts": {status.value: count for status, count in counts.items()},
         **{status.value: found for status, found in ids.items()},
     }
 
 
-def _rank(summary: dict[str, Any]) -> tuple[int, int, int, int, str]:
+def _rank(trial: ReadyTrial, found: list[Status]) -> tuple[int, int, int, int, str]:
     """Best candidates first: what stands in the way least; among these, what is open least."""
-    counts = summary["counts"]
-    return (
-        _BEST_FIRST.index(summary["overall"]),
-        counts["fail"],
-        counts["unknown"] + counts["review"],
-        -counts["pass"],
-        summary["trial"]["id"],
-    )
+    fails, passes = found.count(Status.FAIL), found.count(Status.PASS)
+    open_ = found.count(Status.UNKNOWN) + found.count(Status.REVIEW)
+    first = _BEST_FIRST.index(Overall.INELIGIBLE if fails else Overall.UNDETERMINED if open_ else Overall.ELIGIBLE)
+    return (first, fails, open_, -passes, trial.compiled.id)
 
 
 def _slug(title: str) -> str:
