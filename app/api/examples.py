@@ -34,6 +34,28 @@ STUDY: dict[str, Any] = {
     }
 }
 
+RESEARCH_STUDY: dict[str, Any] = {
+    "resourceType": "ResearchStudy",
+    "identifier": [{"system": "https://clinicaltrials.gov/nctid", "value": "NCT00000000"}],
+    "title": "A study of something for sarcoma",
+    "status": "active",
+    "condition": [{"text": "Sarcoma"}],
+    "contained": [
+        {
+            "resourceType": "Group",
+            "id": "eligibility",
+            "type": "person",
+            "actual": False,
+            "characteristic": [
+                {"code": {"text": "Age 18 to 75 years"}, "valueBoolean": True, "exclude": False},
+                {"code": {"text": "ECOG performance status of 0-1"}, "valueBoolean": True, "exclude": False},
+                {"code": {"text": "Pregnant or breastfeeding women"}, "valueBoolean": True, "exclude": True},
+            ],
+        }
+    ],
+    "enrollment": [{"reference": "#eligibility"}],
+}
+
 CRITERIA = "Inclusion Criteria:\n1. Age 18 to 75 years\n"
 
 BUNDLE: dict[str, Any] = {

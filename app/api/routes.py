@@ -78,11 +78,18 @@ router = APIRouter(prefix="/v1", dependencies=[Depends(each_once)])
                 "schema": {"type": "object", "description": "A study of the ClinicalTrials.gov API, version 2"},
                 "example": examples.STUDY,
             },
+            Form.FHIR.value: {
+                "schema": {
+                    "type": "object",
+                    "description": "A FHIR ResearchStudy (R4, R4B or R5), or a Bundle with one and its Groups",
+                },
+                "example": examples.RESEARCH_STUDY,
+            },
         }
     ),
 )
 async def register_trial(request: Request, trials: TrialsUse) -> Response:
-    """Register a trial: a registry page as copied, or a ClinicalTrials.gov study."""
+    """Register a trial: a registry page as copied, a ClinicalTrials.gov study, or a FHIR ResearchStudy."""
     media_type, body = await bodies.read_text(request, [each.value for each in Form])
     registered = await trials.register(Form(media_type), body)
     return Response(
@@ -200,8 +207,8 @@ async def evaluate_all(
                     "required": ["trial", "bundle"],
                     "properties": {
                         "trial": {
-                            "description": "A page or criteria as text, a ClinicalTrials.gov study, or an object with "
-                            "`criteria` as a Trial has them",
+                            "description": "A page or criteria as text, a ClinicalTrials.gov study, a FHIR "
+                            "ResearchStudy or a Bundle with one, or an object with `criteria` as a Trial has them",
                             "type": ["string", "object"],
                         },
                         "bundle": {"type": "object", "description": "A FHIR Bundle: R4, R4B or R5"},

@@ -15,7 +15,15 @@ from app.reader.layout import _REGISTRY_ID, read_page
 from app.reader.normalise import normalise
 from app.reader.read import _read_items
 from app.reader.registration import Kind, ReadCriterion, Reading, Registration, StructuredBounds
-from app.reader.study_groups import NEGATED, GroupReader, Line, description_of, plan_lines, sides_of
+from app.reader.study_groups import (
+    NEGATED,
+    GroupReader,
+    Line,
+    broken_at_headings,
+    description_of,
+    plan_lines,
+    sides_of,
+)
 from app.reader.study_sent import Resource, Sent, UnusableStudy, concept_words, dicts, name_of, words
 
 if TYPE_CHECKING:
@@ -108,35 +116,43 @@ class _Made:
 def _eligibility(sent: Sent) -> _Made:
     """The text of the criteria, from the best source there is."""
     notes: list[str] = []
-    groups = _groups(sent, notes)
-    reader = GroupReader(sent.find, _side_of)
-    structured = [(group, reader.lines(group, pointer)) for group, pointer in groups]
-    described = [(group, description_of(group)) for group, _ in groups]
-    if any(lines for _, lines in structured):
-        used = [(group, lines) for group, lines in structured if lines]
-        _one_population([(group, {each.kind for each in lines}) for group, lines in used], sent)
-        names = ", ".join(name_of(group) for group, _ in used)
-        notes.append(f"The criteria are the characteristics of {names}.")
-        notes += [f"The description of {name_of(group)} was not read." for group, text in described if text]
-        return _made_of([line for _, lines in used for line in lines], (*notes, *reader.notes))
-    texts = [(name_of(group), text) for group, text in described if text]
-    texts = texts or [(f"{key} (display)", text) for key, text in _displays(sent.study)]
-    if texts:
-        if len(texts) > 1:
-            _one_population([({"id": name}, sides_of(text, _side_of)) for name, text in texts], sent)
-        notes.append(f"The criteria are the text of {', '.join(name for name, _ in texts)}.")
-        return _made_of([_described(text) for _, text in texts], tuple(notes))
     prose = [(name, text) for name, text in _prose(sent) if sides_of(text, _side_of)]
-    if prose:
+    if sources := _from_groups(sent, notes):
+        notes += [f"Criteria in the text of {name} were not read." for name in dict.fromkeys(name for name, _ in prose)]
+    elif shown := _displays(sent.study):
+        notes.append(f"The criteria are the text of {' and '.join(name for name, _ in shown)}.")
+        sources = [[_described(text)] for _, text in shown]
+    elif prose:
         text = "\n\n".join(dict.fromkeys(text for _, text in prose))
-        notes.append(
-            f"The criteria are a section in the text of {', '.join(dict.fromkeys(name for name, _ in prose))}."
-        )
+        names = " and ".join(dict.fromkeys(name for name, _ in prose))
+        notes.append(f"The criteria are a section in the text of {names}.")
         return _Made(text, (), tuple(notes), as_page=True, bounds=read_page(normalise(text)).bounds)
-    plans = [(plan, lines) for plan, _ in sent.all("PlanDefinition") if (lines := plan_lines(plan, _side_of))]
-    if plans:
-        notes.append(f"The criteria are actions of {', '.join(name_of(plan) for plan, _ in plans)}.")
-    return _made_of([line for _, lines in plans for line in lines], tuple(notes))
+    else:
+        plans = [(plan, lines) for plan, _ in sent.all("PlanDefinition") if (lines := plan_lines(plan, _side_of))]
+        notes += [f"The criteria are actions of {name_of(plan)}." for plan, _ in plans]
+        sources = [lines for _, lines in plans]
+    _one_population(sources, sent)
+    return _made_of([line for lines in sources for line in lines], tuple(notes))
+
+
+def _from_groups(sent: Sent, notes: list[str]) -> list[list[Line]]:
+    """The lines of each Group that has criteria: its characteristics, else its description."""
+    reader = GroupReader(sent.find, _side_of)
+    sources: list[list[Line]] = []
+    for group, pointer in _groups(sent, notes):
+        text, name = description_of(group), name_of(group)
+        if lines := reader.lines(group, pointer):
+            notes.append(f"The criteria are the characteristics of {name}.")
+            if text:
+                notes.append(f"The description of {name} was not read.")
+            sources.append(lines)
+        elif text:
+            notes.append(f"The criteria are the text of {name}.")
+            sources.append([_described(text)])
+        else:
+            notes.append(f"{name} has no criteria.")
+    notes += reader.notes
+    return sources
 
 
 def _references(study: Resource) -> list[tuple[str, Resource]]:
@@ -150,11 +166,25 @@ def _references(study: Resource) -> list[tuple[str, Resource]]:
 def _groups(sent: Sent, notes: list[str]) -> list[tuple[Resource, str]]:
     """The Groups that say who is wanted: those the study points to; failing these, those that came along."""
     types = {"Group", "EvidenceVariable"}
-    pointed = [sent.find(sent.study, each) for _, each in _references(sent.study)]
-    found = [each for each in pointed if each is not None and each[0].get("resourceType") in types]
-    if not found:
-        inner = {id(each[0]) for each in _referred(sent)}
-        found = [each for each in sent.all(*types) if id(each[0]) not in inner]
+    found: list[tuple[Resource, str]] = []
+    lost: list[str] = []
+    has_words = set()
+    for key, each in _references(sent.study):
+        target = sent.find(sent.study, each)
+        if target is not None and target[0].get("resourceType") in types:
+            found.append(target)
+        elif words(each.get("reference")):
+            lost.append(f"`{key}` points to {words(each['reference'])}, which was not sent.")
+            has_words.add(_shown(each) is not None)
+    inner = {id(each[0]) for each in _referred(sent)}
+    others = [each for each in sent.all(*types) if id(each[0]) not in inner]
+    if lost and (found or len(has_words) > 1 or (others and has_words == {False})):
+        # What is missing may exclude: the rest of the criteria would pass for all of them.
+        raise UnusableStudy(f"{sent.pointer}{_wanting(sent.study)}", " ".join([*lost, "Send it along."]))
+    notes += lost
+    if lost:
+        return []
+    found = found or others
     kept: dict[str, tuple[Resource, str]] = {}
     for group, pointer in found:
         if (group.get("actual") is True or group.get("membership") == "enumerated") and group.get("member"):
@@ -167,7 +197,8 @@ def _groups(sent: Sent, notes: list[str]) -> list[tuple[Resource, str]]:
 def _referred(sent: Sent) -> list[tuple[Resource, str]]:
     """Groups that are parts of others, or that are the participants of an arm or of the study."""
     study = sent.study
-    pairs = [(study, each.get("observedGroup")) for each in dicts(study.get("comparisonGroup"))]
+    arms = dicts(study.get("comparisonGroup"))
+    pairs = [(study, each.get(key)) for each in arms for key in ("observedGroup", "eligibility")]
     pairs += [(study, each.get("actualGroup")) for each in dicts(study.get("recruitment"))]
     for group, _ in sent.all("Group", "EvidenceVariable"):
         pairs += [(group, each.get("valueReference")) for each in dicts(group.get("characteristic"))]
@@ -175,26 +206,37 @@ def _referred(sent: Sent) -> list[tuple[Resource, str]]:
     return [each for each in found if each is not None]
 
 
-def _one_population(sides: list[tuple[Resource, set[Kind]]], sent: Sent) -> None:
-    """Several Groups are one population only where each has a side of its own.
+def _wanting(study: Resource) -> str:
+    return "/enrollment" if study.get("enrollment") else "/recruitment"
+
+
+def _one_population(sources: list[list[Line]], sent: Sent) -> None:
+    """Several sources are one population only where each has a side of its own.
 
     Otherwise (one Group an arm, one a cohort) it is not said whether a patient must fit one or all of them.
     """
     seen: set[Kind] = set()
-    for _, kinds in sides:
-        if len(sides) > 1 and (not kinds or kinds & seen):
+    for lines in sources:
+        kinds = {each.kind for each in lines if not each.has_headings}
+        kinds |= {side for each in lines if each.has_headings for side in sides_of(each.text, _side_of)}
+        if kinds & seen:
             raise UnusableStudy(
-                f"{sent.pointer}/{'enrollment' if sent.study.get('enrollment') else 'recruitment'}",
-                f"{len(sides)} Groups have criteria, and it is not said whether a patient must fit one of them or all. "
-                "Send the study with one Group.",
+                f"{sent.pointer}{_wanting(sent.study)}",
+                f"{len(sources)} sources have criteria, and it is not said whether a patient must fit one of them or "
+                "all. Send the study with one Group.",
             )
         seen |= kinds
 
 
 def _displays(study: Resource) -> list[tuple[str, str]]:
     """Criteria that stand in the display of a reference: with headings, or on several lines."""
-    found = [(key, each.get("display")) for key, each in _references(study)]
-    return [(key, text) for key, text in found if isinstance(text, str) and ("\n" in text or sides_of(text, _side_of))]
+    return [(f"{key} (display)", text) for key, each in _references(study) if (text := _shown(each)) is not None]
+
+
+def _shown(reference: Resource) -> str | None:
+    display = reference.get("display")
+    text = broken_at_headings(display) if isinstance(display, str) else ""
+    return text if "\n" in text.strip() or sides_of(text, _side_of) else None
 
 
 def _prose(sent: Sent) -> list[tuple[str, str]]:
@@ -205,12 +247,12 @@ def _prose(sent: Sent) -> list[tuple[str, str]]:
         found += [("objective", objective.get(each)) for each in ("name", "description")]
     found += [("note", each.get("text")) for each in dicts(study.get("note"))]
     found += [(name_of(each), each.get("description")) for each, _ in sent.all("PlanDefinition", "Library")]
-    return [(name, text) for name, text in found if isinstance(text, str)]
+    return [(name, broken_at_headings(text)) for name, text in found if isinstance(text, str)]
 
 
 def _described(text: str) -> Line:
     """A description as a line: by its headings where it has any."""
-    text = "\n".join(line.rstrip() for line in text.splitlines())
+    text = broken_at_headings(text)
     if sides_of(text, _side_of):
         return Line(text.strip("\n"), Kind.INCLUSION, has_headings=True)
     doubt = (

@@ -47,6 +47,10 @@ _NEGATIVE = re.compile(
     r"(?: not|n't)|cannot)\b",
     re.IGNORECASE,
 )
+_INNER_HEADING = re.compile(
+    r"(?<=\S)[^\S\n]+(?=(?:(?:key|main|major)\s+)?(?:inclusion|exclusion)\s+criteri(?:a|on)\s*[:：])", re.IGNORECASE
+)
+_SPACES = re.compile(r"(?<=\S)[^\S\n]{2,}")
 _MARK = re.compile(r"^(?:[-*•]\s+)+")
 _UCUM_TIME = {"a": "years", "mo": "months", "wk": "weeks", "d": "days", "h": "hours"}
 _ALL, _ANY = "all-of", "any-of"
@@ -65,6 +69,15 @@ class Line:
     doubt: str = ""
     children: tuple[str, ...] = ()
     has_headings: bool = False
+
+
+def broken_at_headings(text: str) -> str:
+    """The text with each "Exclusion criteria:" at the start of a line, and nothing at the end of one.
+
+    Within a line a heading would pass for words of the criterion before it, and what it excludes would be wanted.
+    """
+    lines = (_SPACES.sub(" ", line.rstrip()) for line in text.splitlines())
+    return _INNER_HEADING.sub("\n", "\n".join(lines))
 
 
 def sides_of(text: str, side_of: Callable[[str], Kind | None]) -> set[Kind]:
@@ -152,7 +165,7 @@ class GroupReader:
         kind = _side(element, group, pointer)
         said = element.get("description") or extension(element, *_DESCRIPTION)
         description = _lines_of(said) if isinstance(said, str) else ""
-        code = concept_words(element.get("code"))
+        code = _concept_lines(element.get("code"))
         label = _LABEL.fullmatch(code)
         if label and (side := label["side"]):
             if kind is Kind.EXCLUSION and side.lower().startswith("inclu"):
@@ -269,8 +282,7 @@ def _valued(element: Resource, code: str) -> tuple[str, str]:
     """Words of code and value together; and the doubt, where the code may change what the value's words mean."""
     concept = element.get("valueCodeableConcept") or element.get("definitionCodeableConcept")
     if isinstance(concept, dict):
-        value = concept.get("text") if isinstance(concept.get("text"), str) else ""
-        value = _lines_of(value or "") or concept_words(concept)
+        value = _concept_lines(concept)
         if not code or not value:
             return value or code, ""
         doubt = "" if _NEUTRAL.fullmatch(code) else f"What “{code}” makes of its value is not read."
@@ -306,10 +318,15 @@ def _unit(quantity: Resource) -> str:
     return _UCUM_TIME.get(unit, unit)
 
 
+def _concept_lines(concept: object) -> str:
+    """The words of a CodeableConcept, with the lines of its text kept."""
+    text = concept.get("text") if isinstance(concept, dict) else None
+    return _lines_of(text) if isinstance(text, str) and text.strip() else concept_words(concept)
+
+
 def _lines_of(text: str) -> str:
     """The text with its lines kept and its first mark taken off."""
-    kept = "\n".join(line.rstrip() for line in text.strip().splitlines())
-    return _MARK.sub("", kept)
+    return _MARK.sub("", broken_at_headings(text).strip())
 
 
 def _flat(line: Line) -> str:

@@ -37,6 +37,7 @@ NEVER_OVER_HTTP = {
     "NotComparable": "an answer within the evaluator",
     "UnitError": "an answer within the reader and the evaluator",
     "UnreadableRecord": "the root of the others",
+    "UnusableStudy": "the service makes an UnusableTrial of it",
 }
 
 
@@ -133,8 +134,9 @@ async def test_unknown_paths_and_methods_are_problems_too(client):
 @pytest.mark.parametrize(
     ("path", "content_type", "accepted"),
     [
-        ("/v1/trials", "application/pdf", "text/plain, application/json"),
-        ("/v1/trials", "", "text/plain, application/json"),
+        ("/v1/trials", "application/pdf", "text/plain, application/json, application/fhir+json"),
+        ("/v1/trials", "application/fhir+xml", "text/plain, application/json, application/fhir+json"),
+        ("/v1/trials", "", "text/plain, application/json, application/fhir+json"),
         ("/v1/read", "application/json", "text/plain"),
         (JUDGE, "application/fhir+xml", "application/fhir+json, application/json"),
         (JUDGE, "application/x-www-form-urlencoded", "application/fhir+json, application/json"),
@@ -227,6 +229,47 @@ async def test_a_study_that_cannot_be_read_is_refused_and_not_stored(client, bod
 
 
 @in_module
+@pytest.mark.parametrize(
+    ("body", "status", "kind", "pointer"),
+    [
+        ("{", 400, "not-json", None),
+        ("[]", 422, "unusable-trial", ""),
+        ("{}", 422, "unusable-trial", "/resourceType"),
+        (json.dumps(examples.STUDY), 422, "unusable-trial", "/resourceType"),
+        (BUNDLE, 422, "unusable-trial", "/entry"),
+        (
+            json.dumps({"resourceType": "Bundle", "entry": [{"resource": examples.RESEARCH_STUDY}] * 2}),
+            422,
+            "unusable-trial",
+            "/entry",
+        ),
+        ('{"resourceType": "ResearchStudy", "title": "x"}', 422, "unusable-trial", ""),
+        (
+            json.dumps(examples.RESEARCH_STUDY).replace('"exclude"', '"excluded"'),
+            422,
+            "unusable-trial",
+            "/contained/0/characteristic/0/exclude",
+        ),
+        (json.dumps(examples.RESEARCH_STUDY).replace("of something", "of \\u0000"), 422, "unusable-trial", ""),
+        (json.dumps(examples.RESEARCH_STUDY)[:-1] + ', "x": ' + "[" * 900 + "]" * 900 + "}", 400, "too-deep", None),
+    ],
+)
+async def test_a_research_study_that_cannot_be_read_is_refused_and_not_stored(client, body, status, kind, pointer):
+    before = (await client.get("/v1/trials")).json()["total"]
+    told = is_problem(await client.post("/v1/trials", content=body, headers=FHIR), status, kind)
+
+    assert [each["pointer"] for each in told["errors"]] == ([] if pointer is None else [pointer])
+    assert (await client.get("/v1/trials")).json()["total"] == before
+
+
+@in_module
+async def test_fhir_under_the_name_of_json_is_told_its_own(client):
+    answer = await client.post("/v1/trials", content=json.dumps(examples.RESEARCH_STUDY), headers=JSON)
+
+    assert "application/fhir+json" in is_problem(answer, 422, "unusable-trial")["detail"]
+
+
+@in_module
 async def test_a_page_without_criteria_is_refused(client):
     is_problem(await client.post("/v1/trials", content="\0", headers=TEXT), 422, "unusable-trial")
     is_problem(await client.post("/v1/trials", content=page_with_nul(), headers=TEXT), 422, "unusable-trial")
@@ -242,6 +285,7 @@ def page_with_nul() -> str:
     [
         ("{}", 422, "unusable-trial", [""]),
         ('{"trial": 3, "bundle": {}}', 422, "unusable-trial", ["/trial"]),
+        ('{"trial": {"resourceType": "Group"}, "bundle": {}}', 422, "unusable-trial", ["/trial/resourceType"]),
         ('{"trial": {"criteria": []}, "bundle": {}}', 422, "unusable-trial", ["/trial/criteria"]),
         ('{"trial": {"criteria": [3]}, "bundle": {}}', 422, "unusable-trial", ["/trial/criteria/0"]),
         ('{"trial": {"criteria": [{"kind": "x"}]}, "bundle": {}}', 422, "unusable-trial", ["/trial/criteria/0/kind"]),
@@ -324,6 +368,37 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
     max_leaves=8,
 )
+STUDY_KEYS = st.sampled_from(
+    [
+        "action",
+        "characteristic",
+        "code",
+        "contained",
+        "description",
+        "enrollment",
+        "exclude",
+        "extension",
+        "id",
+        "identifier",
+        "objective",
+        "recruitment",
+        "reference",
+        "resource",
+        "resourceType",
+        "text",
+        "title",
+        "value",
+        "valueCodeableConcept",
+        "valueQuantity",
+        "valueRange",
+        "valueReference",
+    ]
+)
+STUDY_VALUES = st.recursive(
+    LEAVES | st.sampled_from(["ResearchStudy", "Group", "PlanDefinition", "Inclusion Criteria:\n- x", "#g", "g"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(STUDY_KEYS, inner, max_size=4),
+    max_leaves=12,
+)
 KEYS = st.sampled_from(
     ["resourceType", "type", "entry", "resource", "fullUrl", "id", "birthDate", "gender", "subject", "code"]
 )
@@ -351,3 +426,29 @@ def test_any_resource_is_answered_or_refused(resource):
         assert core.judge(trial, sent, Options(date(2026, 11, 22)), desk)
     except tuple(KINDS):
         pass
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    study=st.dictionaries(STUDY_KEYS, STUDY_VALUES, max_size=6),
+    group=st.dictionaries(STUDY_KEYS, STUDY_VALUES, max_size=6),
+)
+def test_any_research_study_is_read_or_refused(study, group):
+    from app.knowledge.load import load_catalogue
+    from app.services import core
+
+    sent = {
+        **study,
+        "resourceType": "ResearchStudy",
+        "enrollment": [{"reference": "#g"}],
+        "contained": [{**group, "resourceType": "Group", "id": "g"}],
+    }
+    body = json.dumps(sent)
+    try:
+        read = core.read_trial(core.Form.FHIR, body, load_catalogue())
+    except tuple(KINDS):
+        return
+    document = json.loads(read.document)
+    assert document["criteria"]
+    for each in document["criteria"]:
+        assert document["text"][slice(*each["span"])] == each["text"]

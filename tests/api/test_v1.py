@@ -76,6 +76,34 @@ async def test_a_study_is_read_like_a_page_and_its_order_of_keys_does_not_matter
     assert first.json()["conditions"] == ["Sarcoma"]
 
 
+async def test_a_research_study_is_read_like_a_page(client):
+    async def send(study: dict[str, Any], media_type: str = "application/fhir+json; charset=utf-8") -> Any:
+        return await client.post("/v1/trials", content=json.dumps(study), headers={"Content-Type": media_type})
+
+    study = {**examples.RESEARCH_STUDY, "identifier": [{"value": "NCT00000200"}]}
+    first, again = await send(study), await send(dict(reversed(study.items())))
+    group = {**study["contained"][0], "characteristic": study["contained"][0]["characteristic"][:2]}
+    bundle = {
+        "resourceType": "Bundle",
+        "entry": [
+            {"resource": {**study, "contained": [], "enrollment": [{"reference": "Group/eligibility"}]}},
+            {"resource": group},
+        ],
+    }
+    changed = await send(bundle)
+
+    assert [each.status_code for each in (first, again, changed)] == [201, 200, 201], changed.text
+    assert first.headers["location"] == "/v1/trials/NCT00000200"
+    assert again.content == first.content
+    trials = [first.json(), changed.json()]
+    assert [each["version"] for each in trials] == [1, 2]
+    assert [[each["id"] for each in trial["criteria"]] for trial in trials] == [["I1", "I2", "E1"], ["I1", "I2"]]
+    assert (trials[0]["status"], trials[0]["conditions"]) == ("recruiting", ["Sarcoma"])
+    assert trials[0]["notes"] == ["The criteria are the characteristics of Group/eligibility."]
+    start, end = trials[0]["criteria"][2]["span"]
+    assert trials[0]["text"][start:end] == "Pregnant or breastfeeding women"
+
+
 async def test_a_trial_without_a_number_is_called_by_its_title(client):
     text = page(0, "Études of Ällergy & more").replace("NCT ID: NCT00000000\n", "")
     answer = await client.post("/v1/trials", content=text, headers=TEXT)
@@ -165,7 +193,16 @@ async def test_all_trials_are_judged_best_first_and_a_new_one_is_seen_at_once(cl
 
 async def test_a_trial_that_comes_along_is_judged_in_every_form(client):
     stored = await register(client, page(9))
-    forms = [page(9), examples.STUDY, {"criteria": stored["criteria"]}, {**stored, "id": "NCT00000009"}]
+    study = examples.RESEARCH_STUDY
+    in_bundle = {"resourceType": "Bundle", "entry": [{"resource": study}]}
+    forms = [
+        page(9),
+        examples.STUDY,
+        study,
+        in_bundle,
+        {"criteria": stored["criteria"]},
+        {**stored, "id": "NCT00000009"},
+    ]
     for form in forms:
         answer = await client.post(
             "/v1/evaluate/inline?asOf=2026-11-22",
