@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Absence: TypeAlias = Literal["default", "open", "closed"]
 
-COMPLETE = frozenset(
+_ASKED_FOR = frozenset(
     {
         "AllergyIntolerance",
         "Appointment",
@@ -34,7 +34,65 @@ COMPLETE = frozenset(
         "ServiceRequest",
     }
 )
-"""The types that criteria ask for. Any other name would be believed to count, and count for nothing."""
+_OTHERS = frozenset(
+    {
+        "AdverseEvent",
+        "Basic",
+        "BodyStructure",
+        "CarePlan",
+        "CareTeam",
+        "Claim",
+        "ClinicalImpression",
+        "Communication",
+        "CommunicationRequest",
+        "Composition",
+        "Coverage",
+        "DetectedIssue",
+        "Device",
+        "DeviceRequest",
+        "DeviceUsage",
+        "DeviceUseStatement",
+        "DiagnosticReport",
+        "DocumentReference",
+        "Encounter",
+        "EpisodeOfCare",
+        "ExplanationOfBenefit",
+        "FamilyMemberHistory",
+        "Flag",
+        "Goal",
+        "GuidanceResponse",
+        "ImagingStudy",
+        "ImmunizationEvaluation",
+        "ImmunizationRecommendation",
+        "List",
+        "Location",
+        "Media",
+        "Medication",
+        "MolecularSequence",
+        "NutritionIntake",
+        "NutritionOrder",
+        "Organization",
+        "Patient",
+        "Practitioner",
+        "PractitionerRole",
+        "Provenance",
+        "QuestionnaireResponse",
+        "RelatedPerson",
+        "RequestGroup",
+        "RequestOrchestration",
+        "RiskAssessment",
+        "Schedule",
+        "Slot",
+        "Specimen",
+        "SupplyDelivery",
+        "SupplyRequest",
+        "Task",
+        "VisionPrescription",
+    }
+)
+COMPLETE = _ASKED_FOR | _OTHERS
+"""The types that may be called complete: those that criteria ask for, and others of a patient's record, which a caller
+may list as truthfully and which change nothing. Any other name is misspelt: it would be believed to count."""
 
 _DURATION = re.compile(r"(?:P(\d{1,6})([DWMY])|(\d{1,6}))")
 _UNITS = {"D": TimeUnit.DAY, "W": TimeUnit.WEEK, "M": TimeUnit.MONTH, "Y": TimeUnit.YEAR}
@@ -76,6 +134,7 @@ def read_complete(given: Iterable[str]) -> frozenset[str]:
     if unknown:
         raise BadParameter(
             "complete",
-            f"names resource types; {', '.join(map(repr, unknown))} is none of {', '.join(sorted(COMPLETE))}.",
+            f"names resource types; {', '.join(map(repr, unknown))} is none of a patient's record. "
+            f"Those that criteria ask for are {', '.join(sorted(_ASKED_FOR))}.",
         )
     return names

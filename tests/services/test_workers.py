@@ -151,5 +151,8 @@ async def test_options_are_read_from_words():
     for wrong in ("P1Y2M", "", "P-3D", "PT5H", "1.5"):
         with pytest.raises(BadParameter):
             read_max_age(wrong)
-    with pytest.raises(BadParameter, match="'Sock'"):
-        read_complete(["Sock"])
+    others = "DiagnosticReport,Encounter,FamilyMemberHistory,Device,Specimen,ImagingStudy,CarePlan,Goal,Coverage"
+    assert len(read_complete([others, "QuestionnaireResponse"])) == 10
+    for misspelt in ("Sock", "condition", "Encounters", "Observations", "Diagnosticreport"):
+        with pytest.raises(BadParameter, match=f"'{misspelt}'"):
+            read_complete(["Condition", misspelt])
