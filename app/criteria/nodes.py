@@ -375,9 +375,13 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class InStudy:
-    """The patient takes or took part in another clinical study (never the trial under evaluation itself)."""
+    """The patient takes or took part in another clinical study (never the trial under evaluation itself).
+
+    `of_treatment`: only a study that tries a treatment counts; one that only observes does not.
+    """
 
     when: When = CURRENT
+    of_treatment: bool = False
     quote: Quote | None = field(default=None, compare=False)
 
 

@@ -85,9 +85,10 @@ def says(criterion: Criterion, catalogue: Catalogue) -> str:
         case Scored(scale, bounds, within):
             name = catalogue.scales[scale].name if scale in catalogue.scales else _plain(scale)
             return f"{name} is {range_words((each.op, each.value) for each in bounds)}{_within(within)}"
-        case InStudy(when):
+        case InStudy(when, of_treatment):
             verb = "takes part in" if when.timing is Timing.CURRENT else "has taken part in"
-            return _clause((verb, "another clinical study", when_words(when)), "")
+            study = "another clinical study of a treatment" if of_treatment else "another clinical study"
+            return _clause((verb, study, when_words(when)), "")
         case ReproductiveIs(state):
             return _REPRODUCTIVE[state]
         case GaveConsent():

@@ -206,7 +206,14 @@ def _strength(case: Case, fact: TreatmentFact) -> Fraction | None:
 
 def drugs_of(case: Case, fact: TreatmentFact) -> tuple[Drug, ...]:
     """The ingredients that the catalogue knows of a record, by RxNorm code, else by the one drug of a concept it is."""
-    catalogue = case.catalogue
+    found: tuple[TreatmentFact, tuple[Drug, ...]] | None = case.memo.get(("drugs", id(fact)))
+    if found is None:
+        # The fact is kept with its drugs, so that its id stays its own.
+        found = case.memo["drugs", id(fact)] = (fact, _drugs_of(case.catalogue, fact))
+    return found[1]
+
+
+def _drugs_of(catalogue: Catalogue, fact: TreatmentFact) -> tuple[Drug, ...]:
     found: dict[str, Drug] = {}
     for coded in (fact.code, *fact.ingredients):
         for coding in coded.codings:

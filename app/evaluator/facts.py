@@ -238,6 +238,15 @@ class ObservationFact:
     """The other components of the same Observation (oxygen flow beside a saturation)."""
 
 
+class StudyNature(Enum):
+    """What the record says of a study: it tries a treatment, it observes, it may by its words, or nothing."""
+
+    TREATS = "treats"
+    OBSERVES = "observes"
+    MAY_OBSERVE = "may observe"
+    UNSAID = "unsaid"
+
+
 @dataclass(frozen=True, slots=True)
 class ParticipationFact:
     """A ResearchSubject: `taking_part` is true for on-study statuses; off-study ones ended at `end`."""
@@ -250,6 +259,7 @@ class ParticipationFact:
     end: DateSpan | None
     study_ids: tuple[str, ...]
     study_title: str
+    nature: StudyNature = StudyNature.UNSAID
 
 
 @dataclass(frozen=True, slots=True)

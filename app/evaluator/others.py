@@ -100,16 +100,21 @@ def _against(
     name = coded_text(fact.code)
     if fact.source.reference not in primaries:
         if fact.certainty is Certainty.CONFIRMED and not finding.missing:
-            return replace(finding, holds=Truth.FALSE, text=f"{finding.text}, no primary of its own", questions=())
+            return _left_out(finding, "no primary of its own", finding.missing)
         return finding
     same = same_disease(fact, disease, case.catalogue)
     if same is Truth.TRUE:
-        text = f"{finding.text}, the disease under study"
-        return replace(finding, holds=Truth.FALSE, text=text, missing=(), questions=())
+        return _left_out(finding, "the disease under study", ())
     if same is Truth.UNKNOWN:
         asked = Missing("Condition", f"whether {name} and {coded_text(disease.code)} are one disease")
         return replace(finding, holds=Truth.UNKNOWN, missing=(*finding.missing, asked))
     return finding
+
+
+def _left_out(finding: Finding, why: str, missing: tuple[Missing, ...]) -> Finding:
+    """The same record, which does not count."""
+    text = f"{finding.text}, {why}"
+    return Finding(Truth.FALSE, text, finding.evidence, missing, (), finding.leaves, finding.refuting)
 
 
 def same_disease(one: ConditionFact, other: ConditionFact, catalogue: Catalogue) -> Truth:
@@ -121,7 +126,9 @@ def same_disease(one: ConditionFact, other: ConditionFact, catalogue: Catalogue)
     if one.source.reference == other.source.reference:
         return Truth.TRUE
     codes = {(each.system, each.code) for each in one.code.codings if each.code}
-    if codes & {(each.system, each.code) for each in other.code.codings if each.code}:
+    if codes and (
+        one.code is other.code or codes & {(each.system, each.code) for each in other.code.codings if each.code}
+    ):
         return Truth.UNKNOWN if _apart(one, other) or _apart(other, one) else Truth.TRUE
     mine, theirs = _narrowest(one, catalogue), _narrowest(other, catalogue)
     if not mine or not theirs:

@@ -6,9 +6,9 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from app.criteria.nodes import InStudy, Timing
-from app.evaluator.facts import ParticipationFact
+from app.evaluator.facts import ParticipationFact, StudyNature
 from app.evaluator.truth import Truth
-from app.evaluator.verdict import Basis, Evidence, Missing, Role, Verdict
+from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict
 from app.evaluator.windows import DAWN, DUSK, Period, leaves, overlaps, span_of, window_of
 from app.evaluator.wording import period_text
 
@@ -23,6 +23,7 @@ def judge_participation(case: Case, node: InStudy) -> Verdict:
     window = window_of(node.when, case.as_of)
     found: list[tuple[Truth, ParticipationFact]] = []
     days: list[date | None] = []
+    asked_kind: list[ParticipationFact] = []
     for each in case.chart.participations():
         if set(each.study_ids) & case.settings.trial_ids or not (each.taking_part or each.took_part):
             continue
@@ -31,12 +32,25 @@ def judge_participation(case: Case, node: InStudy) -> Verdict:
         holds = overlaps(asked, window)
         if holds is not Truth.FALSE and not each.study_ids and case.settings.trial_ids:
             holds = Truth.UNKNOWN
+        if node.of_treatment and each.nature is StudyNature.OBSERVES:
+            holds = Truth.FALSE
+        doubtful = node.of_treatment and each.nature is StudyNature.MAY_OBSERVE
+        if doubtful and holds is Truth.TRUE:
+            holds = Truth.UNKNOWN
+            asked_kind.append(each)
         found.append((holds, each))
         if holds is Truth.TRUE:
             days.append(leaves(period, node.when, case.as_of))
     shown = case.chart.shown_type(_TYPE)
     for wanted in (Truth.TRUE, Truth.UNKNOWN):
         some = [each for holds, each in found if holds is wanted]
+        if some and all(any(each is one for one in asked_kind) for each in some):
+            return Verdict(
+                Truth.UNKNOWN, node, Basis.NONE,
+                f"{'; '.join(map(_clause, some))}: whether it tries a treatment is not said.",
+                tuple(_evidence(each, Role.CONSIDERED) for each in some),
+                questions=tuple(Question(f"Does the study “{each.study_title}” try a treatment?") for each in some),
+            )  # fmt: skip
         if some:
             return _verdict(
                 case,

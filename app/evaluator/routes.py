@@ -24,6 +24,7 @@ _OPEN: dict[Route, frozenset[Route]] = {
     Route.ORAL: frozenset({Route.SYSTEMIC, Route.OTHER}),
 }
 _LOCAL_OPEN = frozenset({Route.OTHER})
+_ROUTES = frozenset(each.value for each in Route)
 _ATC_LEVELS = (7, 5, 4, 3)
 
 
@@ -43,7 +44,7 @@ def routes_of(fact: TreatmentFact, catalogue: Catalogue) -> tuple[Route | None, 
             named = _implied(coding, catalogue)
             if named is not None:
                 known = catalogue.routes.get(named, named)
-                return (Route(known),) if known in set(Route) else (None,)
+                return (Route(known),) if known in _ROUTES else (None,)
     return ()
 
 

@@ -229,9 +229,7 @@ def treatment_given(
     return Given(hit, finding, period)
 
 
-def _narrow(
-    case: Case, node: HadTreatment, concept: Concept, fact: TreatmentFact, name: str, finding: Finding
-) -> None:
+def _narrow(case: Case, node: HadTreatment, concept: Concept, fact: TreatmentFact, name: str, finding: Finding) -> None:
     """Route, site, intent, reason and exceptions of one record."""
     kind = fact.source.type
     wanted = node.routes or implied_routes(concept)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from app.evaluator.facts import ConsentFact, ParticipationFact, PatientFact
+from app.evaluator.facts import ConsentFact, ParticipationFact, PatientFact, StudyNature
 from app.fhir.values import BadValue, earliest_of, latest_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,14 @@ def read_patient(
         deceased=bool(resource.deceased_boolean) or resource.deceased_date_time is not None,
         deceased_on=death,
     )
+
+
+# research-study-prim-purp-type (HL7): what tries something on people, and what does not.
+_TRIES = frozenset({"treatment", "prevention", "supportive-care", "device-feasibility"})
+_WATCHES = frozenset({"health-services-research", "basic-science", "screening"})
+_MAY_WATCH = re.compile(
+    r"\b(?:observational|registry|cohort|natural history|biobank|survey|epidemiolog\w+)\b", re.IGNORECASE
+)
 
 
 def read_participation(
@@ -77,7 +86,26 @@ def read_participation(
         end=end,
         study_ids=tuple(dict.fromkeys(ids)),
         study_title=title,
+        nature=_nature(study, title),
     )
+
+
+def _nature(study: resources.ResearchStudy | None, title: str) -> StudyNature:
+    """By the coded purpose or design of the study, else by words of its title, which only raise the question."""
+    purpose = study.primary_purpose_type if study else None
+    codes = {each.code for each in (purpose.coding if purpose else None) or ()}
+    if codes & _TRIES:
+        return StudyNature.TREATS
+    kinds = [*((study.category or ()) if study else ()), *((study.study_design or ()) if study else ())]
+    words = [
+        text
+        for kind in kinds
+        for text in (kind.text, *(each.display or each.code for each in kind.coding or ()))
+        if text
+    ]
+    if codes & _WATCHES or any("observational" in text.lower() for text in words):
+        return StudyNature.OBSERVES
+    return StudyNature.MAY_OBSERVE if _MAY_WATCH.search(title) else StudyNature.UNSAID
 
 
 def _latest_state(

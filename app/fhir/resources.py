@@ -378,6 +378,9 @@ class ResearchStudy(Resource, tag="ResearchStudy"):
 
     identifier: list[Identifier] | None = None
     title: str | None = None
+    category: list[CodeableConcept] | None = None
+    study_design: list[CodeableConcept] | None = None
+    primary_purpose_type: CodeableConcept | None = None
 
 
 class ProvisionData(Shape):

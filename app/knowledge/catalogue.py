@@ -75,8 +75,8 @@ class Concept:
     those of the concepts in `includes`, transitively. `without` are codes (or prefixes) taken out again. A record
     coded with one of `broader` or `suggests` is less specific than the question: it leaves the fact unknown.
     `results` are analytes whose positive result is the same fact (HIV). `event` marks what happens at a moment
-    (infarction, surgery): its onset alone counts for windows. A `systemic` class of drugs counts by systemic routes only.
-    `children` of a `closed` list are exactly the list.
+    (infarction, surgery): its onset alone counts for windows. A `systemic` class of drugs counts by systemic
+    routes only.
     `not_named` are display words that name something else ("family history of", "screening for").
     """
 

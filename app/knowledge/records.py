@@ -447,9 +447,9 @@ def with_routes(drugs: Mapping[str, Drug], products: Mapping[str, Product]) -> d
     found = {}
     for rxcui, drug in drugs.items():
         routes = seen.get(rxcui, set())
-        if len(routes) == 1:
-            drug = replace(drug, route=next(iter(routes)))
-        elif routes and routes <= _SYSTEMIC_ROUTES:
-            drug = replace(drug, route="systemic")
-        found[rxcui] = drug
+        one = next(iter(routes)) if len(routes) == 1 else None
+        route = one or ("systemic" if routes and routes <= _SYSTEMIC_ROUTES else None)
+            next(iter(routes)) if len(routes) == 1 else "systemic" if routes and routes <= _SYSTEMIC_ROUTES else None
+        )
+        found[rxcui] = drug if route is None else replace(drug, route=route)
     return found

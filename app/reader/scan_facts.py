@@ -11,6 +11,9 @@ from app.reader.scan_state import Pre, UnreadError
 from app.reader.tokens import NameKind, Token, names_of
 
 _SAYS_ALLERGY = re.compile(r"allerg|hypersensitiv|anaphyla|intoleran")
+_TRIES_TREATMENT = re.compile(
+    r"\b(?:drug|investigational|anti-?tumou?r|interventional|therapeutic|device)\b", re.IGNORECASE
+)
 _FACT_KINDS = (
     NameKind.CONDITION,
     NameKind.TREATMENT,
@@ -52,7 +55,9 @@ class ScanFacts(ScanMeasures):
         end = self.tokens[at - 1].end
         took_part = "participated" in self.tokens[self.i].stem
         when = self.lead or (EVER if took_part else CURRENT)
-        self.drafts.append(Draft(None, "study", start, end, node=InStudy(when, self._quote(start, end))))
+        quote = self._quote(start, end)
+        tries = _TRIES_TREATMENT.search(quote.text) is not None
+        self.drafts.append(Draft(None, "study", start, end, node=InStudy(when, tries, quote)))
         self.i = at
         return True
 

@@ -71,7 +71,7 @@ class ScanTime(ScanState):
             draft.when = when
             draft.restricts = [_in_window(each, when) for each in draft.restricts]
             if isinstance(draft.node, InStudy):
-                draft.node = InStudy(when, draft.node.quote)
+                draft.node = replace(draft.node, when=when)
         open_drafts[-1].end = end
         self._raise_barrier()
 

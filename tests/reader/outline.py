@@ -75,8 +75,8 @@ def outline(node: Criterion) -> str:
             return _words(analyte, outcome.value, _in(within))
         case Scored(scale, steps, within):
             return _words(scale, " ".join(f"{b.op.value} {b.value}" for b in steps), _in(within))
-        case InStudy(when):
-            return _words("in study", _when(when))
+        case InStudy(when, of_treatment):
+            return _words("in treatment study" if of_treatment else "in study", _when(when))
         case ReproductiveIs(state):
             return state.value
         case GaveConsent():
