@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from heapq import nsmallest
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
 import msgspec
 import orjson
@@ -331,6 +331,8 @@ def _read(form: Form, body: str, catalogue: Catalogue) -> Registration:
             registration = _study(_loads(body), "", catalogue)
         case Form.FHIR:
             registration = _research_study(_loads(body), "", catalogue)
+        case _:
+            assert_never(form)
     if "\0" in "".join((body, registration.title, registration.status, registration.phase, *registration.conditions)):
         raise UnusableTrial("", "The text has a NUL character (U+0000) in it; no registration has one.")
     if registration.id is not None and not TRIAL_ID.fullmatch(registration.id):
