@@ -449,7 +449,5 @@ def with_routes(drugs: Mapping[str, Drug], products: Mapping[str, Product]) -> d
         routes = seen.get(rxcui, set())
         one = next(iter(routes)) if len(routes) == 1 else None
         route = one or ("systemic" if routes and routes <= _SYSTEMIC_ROUTES else None)
-            next(iter(routes)) if len(routes) == 1 else "systemic" if routes and routes <= _SYSTEMIC_ROUTES else None
-        )
         found[rxcui] = drug if route is None else replace(drug, route=route)
     return found

@@ -17,6 +17,7 @@ from app.criteria.nodes import (
     GaveConsent,
     HadTreatment,
     HadVaccine,
+    HasAllergy,
     HasCondition,
     If,
     Judgement,
@@ -25,6 +26,7 @@ from app.criteria.nodes import (
     NotUnderstood,
     Preference,
     Quote,
+    ResultIs,
     Scored,
     children,
 )
@@ -35,6 +37,8 @@ from app.reader.scanner import Scanner
 from app.reader.tokens import NameKind, Token, names_of, tokenise
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from app.reader.context import Context
     from app.reader.drafts import Draft
 
@@ -56,6 +60,9 @@ _NO_CONSENT = re.compile(
 )
 _BARE_CONSENT = re.compile(r"(?:written |signed )*informed consent(?: form)?", re.IGNORECASE)
 _ONLY_CONSENT = re.compile(r"(?:voluntar\w+ )?[^,;]*\bconsent\b[^,;]*", re.IGNORECASE)
+# Topics that say to whom or to what time a line speaks: leaving them out would change it.
+_SCOPES = frozenset({"family", "cohort", "arm", "part", "group", "phase", "stage", "expansion", "escalation", "only"})
+_CHANGES = frozenset({"ever", "ever-or-current", "neg", "suspected", "unless", "if", "age", "childbearing"})
 _NOTE = re.compile(r"^\W*(?:note|n\.b\.|remark)\s*[:,]\s*", re.IGNORECASE)
 _SPLITS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r",?\s+or\s+(?=who\b)", re.IGNORECASE), "or"),
@@ -122,7 +129,11 @@ class Clauses:
                 continue
             if parts and self._allowance(start, end, parts):
                 continue
-            parts.append(self._clause(start, end, first=parts[0] if parts else None))
+            part = self._clause(start, end)
+            if parts and re.match(r"or\b", text, re.IGNORECASE):
+                parts[-1] = AnyOf((parts[-1], part), quote)
+            else:
+                parts.append(part)
         return self._combine(parts, quote)
 
     def _combine(self, parts: list[Criterion], quote: Quote) -> Criterion:
@@ -222,7 +233,7 @@ class Clauses:
 
     # --- one clause --------------------------------------------------------------------------------------------------
 
-    def _clause(self, start: int, end: int, *, first: Criterion | None = None) -> Criterion:
+    def _clause(self, start: int, end: int) -> Criterion:
         start, end = self._trim(start, end)
         text = self.context.source[start:end]
         quote = Quote(text, start, end)
@@ -243,7 +254,6 @@ class Clauses:
         node = self._scan(start, end)
         if node is not None:
             return self._turn(node)
-        del first
         split = self._split(start, end) or self._examples_of_a_question(start, end)
         if split is not None:
             return split
@@ -339,9 +349,25 @@ class Clauses:
             )
         finally:
             self.context.topic = saved
-        if node is None:
+        if node is None or not self._is_label(topic, node):
             return None
         return self._topic_scope(topic, node, Quote(self.context.source[start:end], start, end))
+
+    def _is_label(self, topic: list[Token], node: Criterion) -> bool:
+        """A topic may be left out of the reading only where it changes nothing: its things are those of the body."""
+        if any(token.stem == "without" for token in topic):
+            return True
+        if any(token.stem in _SCOPES or set(token.cues) & _CHANGES for token in topic if not token.names):
+            return False
+        # What a topic excepts is on the things that the body takes from it.
+        topic = topic[: next((k for k, token in enumerate(topic) if "except" in token.cues), len(topic))]
+        closure = self.context.catalogue.index.closure
+        said = set(_things(node))
+        return all(
+            any(name.id in said or closure.get(name.id, frozenset()) & said for name in token.names)
+            for token in topic
+            if token.names
+        )
 
     def _topic_things(self, start: int, end: int) -> tuple[Draft, ...]:
         """What a topic names, with its exceptions, for a body that says only "not used within 28 days"."""
@@ -430,6 +456,25 @@ class Clauses:
         if text[start:end].endswith("."):
             end -= 1
         return start, end
+
+
+def _things(node: Criterion) -> Iterator[str]:
+    """The concepts, analytes and scales that a node speaks of."""
+    match node:
+        case (
+            HasCondition(concept=name)
+            | HadTreatment(concept=name)
+            | HadVaccine(concept=name)
+            | HasAllergy(concept=name)
+        ):
+            yield name
+        case Elapsed(treatment=treatment):
+            yield from _things(treatment)
+        case Measured(analyte=name) | ResultIs(analyte=name) | Scored(scale=name):
+            yield name
+        case _:
+            for each in children(node):
+                yield from _things(each)
 
 
 def _has_threshold(node: Criterion) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from app.reader.items import Item, split_items
 from app.reader.registration import Kind, StructuredBounds
 
-_REGISTRY_ID = re.compile(
+REGISTRY_ID = re.compile(
     r"\b(NCT\d{8}|ChiCTR[-\w]*\d{4,}|ISRCTN\d{8}|EUCTR\d{4}-\d{6}-\d{2}|\d{4}-\d{6}-\d{2}(?:-\d{2})?|CTR\d{8}|jRCT\w*\d{6,}|DRKS\d{8}|ACTRN\d{14})\b"
 )
 _ELIGIBILITY = re.compile(
@@ -155,8 +155,8 @@ def _fields(lines: list[_Line], _stop: int) -> tuple[dict[str, str], list[int]]:
 
 
 def _find_id(text: str, fields: dict[str, str]) -> str | None:
-    labelled = _REGISTRY_ID.search(fields.get("id", ""))
-    match = labelled or _REGISTRY_ID.search(text)
+    labelled = REGISTRY_ID.search(fields.get("id", ""))
+    match = labelled or REGISTRY_ID.search(text)
     return match[1] if match else None
 
 
@@ -198,7 +198,7 @@ def _conditions(fields: dict[str, str], lines: list[_Line]) -> list[str]:
         for i, line in enumerate(lines):
             if re.match(r"^study details$", line.text, re.IGNORECASE):
                 for after in lines[i + 1 : i + 4]:
-                    if _REGISTRY_ID.match(after.text):
+                    if REGISTRY_ID.match(after.text):
                         break
                     value = f"{value}, {after.text}".strip(", ")
                 break

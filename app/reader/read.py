@@ -49,7 +49,7 @@ _ALL_CUE = re.compile(
 def read_registration(text: str, catalogue: Catalogue) -> Registration:
     """A registry page as copied, in any layout; `text` is kept and the spans point into it."""
     page = read_page(normalise(text))
-    criteria, notes = _read_items(text, page.items, page.bounds, (*page.conditions, page.title), catalogue)
+    criteria, notes = read_items(text, page.items, page.bounds, (*page.conditions, page.title), catalogue)
     return Registration(
         id=page.id,
         title=page.title,
@@ -86,7 +86,7 @@ def read_study(study: dict[str, Any], catalogue: Catalogue) -> Registration:
         "" if volunteers is None else "Yes" if volunteers is True else "No" if volunteers is False else str(volunteers),
     )
     items = split_items(normalise(text), 0, len(text), None)
-    criteria, notes = _read_items(text, items, bounds, (*conditions, title), catalogue)
+    criteria, notes = read_items(text, items, bounds, (*conditions, title), catalogue)
     return Registration(
         id=str(identification["nctId"]) if identification.get("nctId") else None,
         title=title,
@@ -113,7 +113,7 @@ def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _read_items(
+def read_items(
     text: str, items: list[Item], bounds: StructuredBounds, about: tuple[str, ...], catalogue: Catalogue
 ) -> tuple[tuple[ReadCriterion, ...], tuple[str, ...]]:
     plain = normalise(text)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from app.criteria.nodes import NotUnderstood, Quote
 from app.reader.items import Item, split_items
-from app.reader.layout import _REGISTRY_ID, read_page
+from app.reader.layout import REGISTRY_ID, read_page
 from app.reader.normalise import normalise
-from app.reader.read import _read_items
+from app.reader.read import read_items
 from app.reader.registration import Kind, ReadCriterion, Reading, Registration, StructuredBounds
 from app.reader.study_groups import (
     NEGATED,
@@ -78,7 +78,7 @@ def read_research_study(resource: Resource, catalogue: Catalogue) -> Registratio
     items, doubts = _items(plain, made)
     conditions = tuple(filter(None, (concept_words(each) for each in dicts(study.get("condition")))))
     title = _title(study)
-    criteria, notes = _read_items(made.text, items, made.bounds, (*conditions, title), catalogue)
+    criteria, notes = read_items(made.text, items, made.bounds, (*conditions, title), catalogue)
     return Registration(
         id=_registry_number(study),
         title=title,
@@ -340,7 +340,7 @@ def _registry_number(study: Resource) -> str | None:
     """The number of a register: ClinicalTrials.gov's first. A sponsor's own number is not one."""
     official_first = sorted(dicts(study.get("identifier")), key=lambda each: each.get("use") != "official")
     values = [words(each.get("value")) for each in official_first]
-    numbers = [value for value in values if _REGISTRY_ID.fullmatch(value)]
+    numbers = [value for value in values if REGISTRY_ID.fullmatch(value)]
     return next((each for each in numbers if each.startswith("NCT")), numbers[0] if numbers else None)
 
 

@@ -54,6 +54,7 @@ class ScanWords(ScanBrackets):
         if "ever-or-current" in cues:
             self.lead = EVER
         elif "suspected" in cues:
+            self._before_a_name(token)
             self.suspected = True
             if token.stem.startswith("known"):
                 self.pre.degrees = [degree for degree in self.pre.degrees if degree != "active"]
@@ -120,12 +121,18 @@ class ScanWords(ScanBrackets):
             self.i += 1
         return handled
 
+    def _before_a_name(self, token: Token) -> None:
+        """A word that can only speak of the next name, after a name that nothing joins to another: it is left over."""
+        if self.drafts and len(self.joins) < len(self.drafts):
+            raise UnreadError(token.stem)
+
     def _ever(self, token: Token) -> None:
         if token.stem == "in the past" and self.drafts:
             for draft in self.drafts[self.barrier :]:
                 if draft.when is None and (draft.lead is None or draft is self.drafts[-1]):
                     draft.when = EVER
             return
+        self._before_a_name(token)
         self.lead = EVER
 
     def _degree(self, token: Token) -> None:
