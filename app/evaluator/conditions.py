@@ -134,6 +134,9 @@ def _findings(case: Case, node: HasCondition, concept: Concept) -> tuple[Found, 
     if len(conditions) < len(hits):
         conditions += _unplaced(case, node, concept, hits, window)
     others = [_treatment(case, node, concept, each, window) for each in treatments]
+    if any(finding.holds is not Truth.FALSE for _, finding in conditions):
+        # What a report concluded of a disease adds nothing to its own record on the list.
+        observed = tuple(each for each in observed if each.fact.source.type != "DiagnosticReport")
     others += [_observation(case, node, concept, each, window) for each in observed]
     return conditions, [each for each in others if each is not None]
 

@@ -33,11 +33,11 @@ from app.fhir.bundle import Opened, open_bundle
 from app.fhir.conditions import read_allergy, read_condition
 from app.fhir.index import FamilyIndex, Record
 from app.fhir.medications import Medications
-from app.fhir.observations import USABLE, order, read_observation
+from app.fhir.observations import USABLE, USABLE_REPORTS, order, read_observation, read_report
 from app.fhir.people import read_consent, read_participation, read_patient
 from app.fhir.records import Gathered, gather
 from app.fhir.resolver import type_name
-from app.fhir.results import ResultIndex
+from app.fhir.results import REPORT, ResultIndex
 from app.fhir.terms import vocabulary_of
 from app.fhir.treatments import Treatment, read_treatment, standing_of
 from app.fhir.values import BadValue, Values
@@ -339,8 +339,13 @@ class PatientChart:
 
     def _observation(self, record: Record) -> tuple[ObservationFact, ...]:
         if record.fact is None:
-            whole = cast("resources.Observation", record.resource)
-            record.fact = self._read(record, partial(read_observation, whole, record.source, self._values)) or ()
+            whole = record.resource
+            if isinstance(whole, resources.DiagnosticReport):
+                made = self._read(record, partial(read_report, whole, record.source, self._values))
+            else:
+                result = cast("resources.Observation", whole)
+                made = self._read(record, partial(read_observation, result, record.source, self._values))
+            record.fact = made or ()
         return cast("tuple[ObservationFact, ...]", record.fact)
 
     def _participation(self, record: Record) -> tuple[ParticipationFact, ...]:
@@ -414,6 +419,11 @@ class PatientChart:
             each
             for each in self._records("Observation")
             if not each.doubt and cast("resources.Observation", each.resource).status in USABLE
+        ]
+        usable += [
+            each
+            for each in self._records(REPORT)
+            if not each.doubt and cast("resources.DiagnosticReport", each.resource).status in USABLE_REPORTS
         ]
         return ResultIndex(usable, self._values, self._fail)
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 USABLE = frozenset({"final", "amended", "corrected", "preliminary"})
 STATUSES = USABLE | {"registered", "cancelled", "entered-in-error", "unknown"}
+USABLE_REPORTS = frozenset({"final", "amended", "corrected", "appended", "preliminary"})
+REPORT_STATUSES = USABLE_REPORTS | {"registered", "partial", "modified", "cancelled", "entered-in-error", "unknown"}
 
 
 def read_observation(resource: resources.Observation, source: Source, values: Values) -> tuple[ObservationFact, ...]:
@@ -75,6 +77,23 @@ def read_observation(resource: resources.Observation, source: Source, values: Va
     return beside if own.value is None and not own.interpretation else (own, *beside)
 
 
+def read_report(resource: resources.DiagnosticReport, source: Source, values: Values) -> tuple[ObservationFact, ...]:
+    """One fact for each conclusion that is coded, or one without a value. BadValue as for Observations."""
+    when, when_path, instant = _when_reported(resource, values)
+    code = values.term(resource.code, "DiagnosticReport.code").coded
+    concluded = values.all_coded(resource.conclusion_code or ())
+    found: list[tuple[Value | None, str]] = [
+        (CodedValue(each), f"DiagnosticReport.conclusionCode[{place}]") for place, each in enumerate(concluded)
+    ]
+    return tuple(
+        ObservationFact(
+            source, code, value, path, when, when_path, instant, resource.status == "preliminary",
+            (), (), (), NO_CODE, (), (),
+        )
+        for value, path in found or [(None, "DiagnosticReport.code")]
+    )  # fmt: skip
+
+
 def order(fact: ObservationFact) -> tuple[bool, int, str, str, str]:
     """Oldest first, the undated before all; on the same day by the moment where a time is given, then by reference."""
     when = fact.when
@@ -98,6 +117,19 @@ def _when(resource: resources.Observation, values: Values) -> tuple[DateSpan | N
     if resource.issued is not None:
         text = resource.issued
         return values.date(text, "Observation.issued"), "Observation.issued", values.instant(text)
+    return None, "", ""
+
+
+def _when_reported(resource: resources.DiagnosticReport, values: Values) -> tuple[DateSpan | None, str, str]:
+    if resource.effective_date_time is not None:
+        path, text = "DiagnosticReport.effectiveDateTime", resource.effective_date_time
+        return values.date(text, path), path, values.instant(text)
+    if resource.effective_period is not None:
+        period, path = resource.effective_period, "DiagnosticReport.effectivePeriod"
+        return values.within(period, path), path, values.instant(period.end or period.start)
+    if resource.issued is not None:
+        path = "DiagnosticReport.issued"
+        return values.date(resource.issued, path), path, values.instant(resource.issued)
     return None, "", ""
 
 

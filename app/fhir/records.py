@@ -16,7 +16,7 @@ from app.evaluator.facts import Warning_
 from app.fhir import resources
 from app.fhir.conditions import is_in_error, may_be_in_error
 from app.fhir.index import Record
-from app.fhir.observations import STATUSES
+from app.fhir.observations import REPORT_STATUSES, STATUSES
 from app.fhir.resolver import Resolver, type_name
 from app.fhir.resources import Resource
 from app.fhir.subject import About, Candidate, Subject, choose
@@ -51,6 +51,7 @@ _PLANS: dict[type[Resource], _Plan] = {
     resources.Condition: _Plan("Condition", _SUBJECT, None),
     resources.AllergyIntolerance: _Plan("AllergyIntolerance", _PATIENT, None),
     resources.Observation: _Plan("Observation", _SUBJECT, STATUSES - {_IN_ERROR, "preliminary"}),
+    resources.DiagnosticReport: _Plan("DiagnosticReport", _SUBJECT, REPORT_STATUSES - {_IN_ERROR}),
     resources.Procedure: _Plan("Procedure", _SUBJECT, frozenset({"completed", "in-progress", "not-done"})),
     resources.MedicationRequest: _Plan("MedicationRequest", _SUBJECT, _NONE),
     resources.MedicationStatement: _Plan("MedicationStatement", _SUBJECT, frozenset({"active", "completed"})),

@@ -145,6 +145,18 @@ class Observation(Resource, tag="Observation"):
     component: list[Component] | None = None
 
 
+class DiagnosticReport(Resource, tag="DiagnosticReport"):
+    """DiagnosticReport, as far as a report on tissue is read; its results are Observations of their own."""
+
+    status: str | None = None
+    code: Raw = NO_BYTES
+    subject: Raw = NO_BYTES
+    effective_date_time: str | None = None
+    effective_period: Period | None = None
+    issued: str | None = None
+    conclusion_code: list[CodeableConcept] | None = None
+
+
 class Procedure(Resource, tag="Procedure"):
     """Procedure: R5 renamed `performed[x]` to `occurrence[x]` and made `category` a list."""
 
@@ -434,7 +446,7 @@ class Unread(Resource):
 READ: tuple[type[Resource], ...] = (
     Patient, Condition, Observation, Procedure, MedicationRequest, MedicationStatement, MedicationUsage,
     MedicationAdministration, MedicationDispense, Medication, Immunization, AllergyIntolerance, ServiceRequest,
-    Appointment, ResearchSubject, ResearchStudy, Consent, NestedBundle,
+    Appointment, ResearchSubject, ResearchStudy, Consent, DiagnosticReport, NestedBundle,
 )  # fmt: skip
 """The resources that are read."""
 
@@ -447,7 +459,7 @@ NOT_READ: tuple[str, ...] = (
     "CompartmentDefinition", "Composition", "ConceptMap", "ConditionDefinition", "Contract", "Coverage",
     "CoverageEligibilityRequest", "CoverageEligibilityResponse", "DetectedIssue", "Device", "DeviceAssociation",
     "DeviceDefinition", "DeviceDispense", "DeviceMetric", "DeviceRequest", "DeviceUsage", "DeviceUseStatement",
-    "DiagnosticReport", "DocumentManifest", "DocumentReference", "EffectEvidenceSynthesis", "Encounter",
+    "DocumentManifest", "DocumentReference", "EffectEvidenceSynthesis", "Encounter",
     "EncounterHistory", "Endpoint", "EnrollmentRequest", "EnrollmentResponse", "EpisodeOfCare", "EventDefinition",
     "Evidence", "EvidenceReport", "EvidenceVariable", "ExampleScenario", "ExplanationOfBenefit",
     "FamilyMemberHistory", "Flag", "FormularyItem", "GenomicStudy", "Goal", "GraphDefinition", "Group",

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 
 _PART = "Observation.component.code"
+REPORT = "DiagnosticReport"
+TISSUE = frozenset({"pathology-report", "cytology-report"})
+"""The results that a DiagnosticReport is itself."""
 
 
 class ResultIndex:
@@ -33,6 +36,9 @@ class ResultIndex:
         codes, read, coded = self._codes, values.term, values.term_of
         for record in records:
             resource: Any = record.resource
+            if record.type == REPORT:
+                self._enter_report(record, values, fail)
+                continue
             try:
                 term = read(resource.code, "Observation.code")
                 parts = [read(each.code, _PART) for each in resource.component] if resource.component else None
@@ -70,6 +76,19 @@ class ResultIndex:
             for term in group.terms:
                 found.update(term.named_questions())
         return frozenset(found)
+
+    def _enter_report(self, record: Record, values: Values, fail: Callable[[Record, BadValue], None]) -> None:
+        """A report on tissue; other reports only gather results that are sent beside them."""
+        resource: Any = record.resource
+        try:
+            term = values.term(resource.code, "DiagnosticReport.code")
+        except BadValue as error:
+            fail(record, error)
+            return
+        if not TISSUE.isdisjoint(term.results):
+            _enter(self._codes, term, record)
+            for each in resource.conclusion_code or ():
+                _enter(self._values, values.term_of(each), record)
 
     def of(self, analyte: str) -> list[Record]:
         """The records with a listed code, each once."""
