@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _ERROR, _USAGE = 1, 2
-_SUFFIXES = {".txt": Form.PAGE, ".json": Form.STUDY}
+_SUFFIXES = frozenset({".txt", ".json"})
 
 app = typer.Typer(
     name="eligo",
@@ -121,9 +121,20 @@ def serve(
     )
 
 
+def _form(file: Path, text: str) -> Form:
+    """By the name of the file; JSON with a `resourceType` is FHIR. What is no JSON is refused by its reader."""
+    if file.suffix.lower() != ".json":
+        return Form.PAGE
+    try:
+        sent = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return Form.STUDY
+    return Form.FHIR if isinstance(sent, dict) and "resourceType" in sent else Form.STUDY
+
+
 @app.command("import")
 def import_trials(
-    files: Annotated[list[Path], typer.Argument(help="Pages (.txt), studies (.json), or folders of them.")],
+    files: Annotated[list[Path], typer.Argument(help="Pages (.txt), studies or FHIR (.json), or folders of them.")],
 ) -> None:
     """Register trials, as POST /v1/trials does. The exit code is 1 where any file was refused."""
     found = _expanded(files)
@@ -135,9 +146,9 @@ def import_trials(
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         with Progress(*columns, console=console, transient=True) as progress:
             for each in progress.track(found, description="Importing"):
-                form = _SUFFIXES.get(each.suffix.lower(), Form.PAGE)
                 try:
-                    registered = await hand.trials.register(form, _text(each))
+                    text = _text(each)
+                    registered = await hand.trials.register(_form(each, text), text)
                 except EligoError as error:
                     refused += 1
                     progress.console.print(f"[red]{escape(str(each))}:[/] {escape(str(error))}", soft_wrap=True)
@@ -151,7 +162,9 @@ def import_trials(
 
 @app.command()
 def read(
-    file: Annotated[Path, typer.Argument(help="A page or criteria (.txt), a study (.json), or - for text from stdin.")],
+    file: Annotated[
+        Path, typer.Argument(help="A page or criteria (.txt), a study or FHIR (.json), or - for text from stdin.")
+    ],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="The criteria as JSON.")] = False,
 ) -> None:
@@ -159,8 +172,9 @@ def read(
     from app.services.local import Local  # noqa: PLC0415  the catalogue takes a moment; other commands need none of it
 
     text = _text(file)
-    if file.suffix.lower() == ".json":
-        criteria = orjson.loads(asyncio.run(Local().read_trial(Form.STUDY, text)).document)["criteria"]
+    form = _form(file, text)
+    if form is not Form.PAGE:
+        criteria = orjson.loads(asyncio.run(Local().read_trial(form, text)).document)["criteria"]
     else:
         criteria = orjson.loads(asyncio.run(Local().read_text(text)))["criteria"]
     if as_json:

@@ -182,3 +182,18 @@ def test_version_and_help(eligo):
     assert eligo("--version").stdout.startswith("eligo 0.")
     assert "Not a medical device" in eligo("--help").stdout
     assert json.loads(eligo("openapi").stdout)["info"]["title"] == "Eligo"
+
+
+def test_import_tells_fhir_from_studies_by_its_resource_type(eligo, tmp_path):
+    study = {
+        "resourceType": "ResearchStudy",
+        "status": "active",
+        "title": "Cells against sarcoma",
+        "description": "Inclusion Criteria:\n- Age 18 to 75 years\n\nExclusion Criteria:\n- Pregnant women\n",
+    }
+    file = tmp_path / "study.json"
+    file.write_text(json.dumps(study))
+
+    done = eligo("import", str(file))
+
+    assert "1 new, 0 as before, 0 refused." in done.stdout, done.stderr
