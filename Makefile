@@ -9,7 +9,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check format openapi lock clean
+.PHONY: help demo serve test check bench format openapi lock clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -44,6 +44,9 @@ check: $(VENV)/.dev  ## Lint, types, import order, schemas, freshness of generat
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --quiet tests/freshness tests/criteria/test_codec.py tests/knowledge/test_catalogue.py
+
+bench: $(VENV)/.dev  ## Measure against orjson.loads of the same bytes (docs/operations.md, Speed)
+	$(BIN)/python -m benchmarks.run
 
 format: $(VENV)/.dev  ## Apply the formatter and the safe fixes
 	$(BIN)/ruff check --fix-only .

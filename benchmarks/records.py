@@ -34,12 +34,16 @@ _CONDITIONS = (
     ("195967001", "Asthma (disorder)"),
     ("38341003", "Hypertensive disorder, systemic arterial (disorder)"),
 )
-_DRUGS = (("197361", "amlodipine 5 MG Oral Tablet"), ("314076", "lisinopril 10 MG Oral Tablet"), ("198145", "prednisone 10 MG Oral Tablet"))
+_DRUGS = (
+    ("197361", "amlodipine 5 MG Oral Tablet"),
+    ("314076", "lisinopril 10 MG Oral Tablet"),
+    ("198145", "prednisone 10 MG Oral Tablet"),
+)
 
 
 def life(entries: int, *, seed: int = 1, pretty: bool = True) -> bytes:
     """A transaction Bundle of one patient with about `entries` resources, a third of them never read by anybody."""
-    chance = random.Random(seed)  # noqa: S311 - figures for a benchmark
+    chance = random.Random(seed)
     resources: list[Json] = [{"resourceType": "Patient", "id": "p", "gender": "female", "birthDate": "1966-03-14"}]
     for place in range(entries - 1):
         day = (date(2026, 11, 20) - timedelta(days=chance.randrange(3650))).isoformat()
@@ -75,7 +79,14 @@ def _resource(place: int, day: str, chance: random.Random) -> Json:
         }
     if kind == 8:
         coding = {"system": _SNOMED, "code": "430193006", "display": "Medication Reconciliation (procedure)"}
-        return {"resourceType": "Procedure", "id": f"c{place}", "status": "completed", "code": {"coding": [coding]}, "performedDateTime": day, **subject}
+        return {
+            "resourceType": "Procedure",
+            "id": f"c{place}",
+            "status": "completed",
+            "code": {"coding": [coding]},
+            "performedDateTime": day,
+            **subject,
+        }
     return {**_paper(place, day, kind), **subject}
 
 
@@ -114,11 +125,27 @@ def _paper(place: int, day: str, kind: int) -> Json:
     items = [
         {
             "sequence": n,
-            "productOrService": {"coding": [{"system": _SNOMED, "code": "185349003", "display": "Encounter for check up (procedure)"}]},
-            "adjudication": [{"category": {"text": "eligible amount"}, "amount": {"value": 12.5 * n, "currency": "USD"}}],
+            "productOrService": {
+                "coding": [{"system": _SNOMED, "code": "185349003", "display": "Encounter for check up (procedure)"}]
+            },
+            "adjudication": [
+                {"category": {"text": "eligible amount"}, "amount": {"value": 12.5 * n, "currency": "USD"}}
+            ],
         }
         for n in range(1, 6)
     ]
-    if kind == 9:  # noqa: PLR2004 - the place in the cycle of kinds
-        return {"resourceType": "Encounter", "id": f"e{place}", "status": "finished", "period": {"start": day, "end": day}}
-    return {"resourceType": "Claim", "id": f"b{place}", "status": "active", "use": "claim", "created": day, "item": items}
+    if kind == 9:
+        return {
+            "resourceType": "Encounter",
+            "id": f"e{place}",
+            "status": "finished",
+            "period": {"start": day, "end": day},
+        }
+    return {
+        "resourceType": "Claim",
+        "id": f"b{place}",
+        "status": "active",
+        "use": "claim",
+        "created": day,
+        "item": items,
+    }
