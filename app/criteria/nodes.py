@@ -301,10 +301,14 @@ class Elapsed:
 
 @dataclass(frozen=True, slots=True)
 class HasAllergy:
-    """An AllergyIntolerance to a substance of `concept` is recorded; `degree` as for conditions."""
+    """An AllergyIntolerance to a substance of `concept` is recorded; `degree` as for conditions.
+
+    `ever`: those that are over count too.
+    """
 
     concept: ConceptId
     degree: str | None = None
+    ever: bool = False
     quote: Quote | None = field(default=None, compare=False)
 
 

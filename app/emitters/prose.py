@@ -74,8 +74,9 @@ def says(criterion: Criterion, catalogue: Catalogue) -> str:
             return _treatment(criterion, catalogue)
         case Elapsed():
             return _elapsed(criterion, catalogue)
-        case HasAllergy(concept, degree):
-            return f"has {f'a {degree} ' if degree else 'an '}allergy to {_name(concept, catalogue)}"
+        case HasAllergy(concept, degree, ever):
+            has = "has or has had" if ever else "has"
+            return f"{has} {f'a {degree} ' if degree else 'an '}allergy to {_name(concept, catalogue)}"
         case HadVaccine(concept, when, excluding):
             return _clause(("has had", when_words(when), _name(concept, catalogue)), _except(excluding, catalogue))
         case Measured():

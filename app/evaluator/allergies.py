@@ -75,12 +75,12 @@ def _finding(node: HasAllergy, asked: str, hit: Hit[AllergyFact]) -> Finding | N
             return None
         shown = _shown(hit, name, Role.CONTRADICTS)
         return Finding(Truth.FALSE, f"allergy to {name} was refuted", (shown,), refuting=True)
-    if fact.activity in {Activity.RESOLVED, Activity.INACTIVE}:
+    if not node.ever and fact.activity in {Activity.RESOLVED, Activity.INACTIVE}:
         if not is_it:
             return None
         return Finding(Truth.FALSE, f"allergy to {name} is {fact.activity}", (_shown(hit, name, Role.CONSIDERED),))
     finding = Finding(Truth.TRUE, f"allergy to {name} is recorded", (_shown(hit, name, Role.CONSIDERED),))
-    if fact.activity is Activity.UNKNOWN:
+    if not node.ever and fact.activity is Activity.UNKNOWN:
         finding.require(Truth.UNKNOWN, (Missing("AllergyIntolerance", f"clinical status of the allergy to {name}"),))
     if not is_it:
         text = f"whether “{name}” is {asked}: a more specific code"

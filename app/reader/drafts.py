@@ -108,7 +108,8 @@ def _fact(draft: Draft, quote: Quote, catalogue: Catalogue, study_disease: tuple
         case NameKind.TREATMENT:
             return _treatment(draft, quote, degree)
         case NameKind.ALLERGEN:
-            return HasAllergy(draft.id, degree, quote)
+            ever = draft.lead is not None and draft.lead.timing is Timing.EVER
+            return HasAllergy(draft.id, degree, ever, quote)
         case NameKind.VACCINE:
             return HadVaccine(draft.id, draft.when or EVER, tuple(draft.excluding), quote)
         case NameKind.ANALYTE if draft.outcome is not None:

@@ -61,8 +61,8 @@ def outline(node: Criterion) -> str:
             return _words("treatment", node.concept, _when(node.when), _treatment(node))
         case HadVaccine(concept, when, excluding):
             return _words("vaccine", concept, _when(when), _excepts(excluding))
-        case HasAllergy(concept, degree):
-            return _words("allergy", concept, f"[{degree}]" if degree else "")
+        case HasAllergy(concept, degree, ever):
+            return _words("allergy", concept, "ever" if ever else "", f"[{degree}]" if degree else "")
         case ConfirmedBy(concept, method):
             return f"confirmed {concept} by {method}"
         case Elapsed(treatment, at_least, half_lives):
