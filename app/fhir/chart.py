@@ -73,6 +73,7 @@ _TYPES: dict[Family, tuple[str, ...]] = {
     Family.OBSERVATION: ("Observation",),
 }
 _PLANNED = ("ServiceRequest", "Appointment")
+_NO_CONCEPT = ""
 _UNINDEXED = frozenset({"ResearchSubject", "Consent"})
 _REMISSION = "remission-stated"
 _TREATMENT_FAMILIES = frozenset({Family.PROCEDURE, Family.MEDICATION, Family.IMMUNIZATION})
@@ -484,8 +485,13 @@ class PatientChart:
         index = self._family(family)
         found: tuple[Hit[F], ...] | None = index.answers.get(concept)
         if found is None:
+            bearing = tuple(index.bearing_on(concept))
+            if bearing and bearing[0][1] is Match.UNPLACED and concept:
+                # The strongest come first: only what nobody can place bears on it, and that is the same for all.
+                found = index.answers[concept] = self._bearing(family, _NO_CONCEPT, make)
+                return found
             hits: list[tuple[str, Hit[F]]] = []
-            for group, match in index.bearing_on(concept):
+            for group, match in bearing:
                 coding = group.coding_of(concept, match)
                 for record in group.records:
                     fact = cast("F", record.fact) if record.fact is not None else make(record)
