@@ -257,7 +257,8 @@ class ScanBrackets(ScanExceptions):
         stop = next((k for k in range(self.i + 1, len(self.tokens)) if self._window_at(k)), len(self.tokens))
         rest = self.tokens[self.i : stop]
         self.i = stop
-        if self._member_list(_body(rest), self.drafts[-1]) is None:
+        members = _body(rest)
+        if members and self._member_list(members, self.drafts[-1]) is None:
             # Without brackets nothing says where a list of examples ends and the next thing begins.
             raise UnreadError(self.text[rest[0].start : rest[-1].end])
         self._examples(rest, strict=rest[0].stem.startswith("includ"))
