@@ -15,16 +15,12 @@ from app.evaluator.matching import has_code
 from app.evaluator.truth import Truth
 from app.evaluator.verdict import Evidence, Question, Role
 from app.evaluator.wording import coded_text
+from app.knowledge.catalogue import Modifier
 
 if TYPE_CHECKING:
     from app.evaluator.case import Case
     from app.evaluator.facts import AllergyFact, ConditionFact
-    from app.knowledge.catalogue import Concept
-
-# SNOMED CT severities (GPS), bound to Condition.severity in FHIR R4 and R5.
-_SEVERE = frozenset({"24484000"})  # Severe (severity modifier)
-_MODERATE = frozenset({"6736007"})  # Moderate (severity modifier)
-_MILD = frozenset({"255604002"})  # Mild (qualifier value)
+    from app.knowledge.catalogue import Catalogue, Concept
 
 _METASTASIS = "metastasis"
 _ACTIVE_WORDS = frozenset({"active", "measurable"})
@@ -67,7 +63,7 @@ def degree_of_condition(case: Case, node: HasCondition, concept: Concept, fact: 
         if verdict.holds is not Truth.UNKNOWN:
             return Degree(verdict.holds, verdict.evidence)
     wanted = _SEVERITY_WORDS.get(degree)
-    recorded = _severity(fact) if wanted else None
+    recorded = _severity(fact, case.catalogue) if wanted else None
     if wanted and recorded is not None:
         shown = Evidence(fact.source.reference, Role.CONSIDERED, "Condition.severity", coded_text(fact.severity), "")
         return Degree(Truth.TRUE if recorded in wanted else Truth.FALSE, (shown,))
@@ -110,10 +106,10 @@ def _worst(severities: tuple[str, ...]) -> str | None:
     return None
 
 
-def _severity(fact: ConditionFact) -> str | None:
-    for word, codes in (("severe", _SEVERE), ("moderate", _MODERATE), ("mild", _MILD)):
-        if has_code(fact.severity, "snomed", codes):
-            return word
+def _severity(fact: ConditionFact, catalogue: Catalogue) -> str | None:
+    for each in (Modifier.SEVERE, Modifier.MODERATE, Modifier.MILD):
+        if has_code(fact.severity, catalogue.modifiers[each]):
+            return each.value
     return None
 
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from app.criteria.nodes import NormalEnd, NormalLimit
 from app.criteria.time import TimeUnit, completed
 from app.evaluator.facts import NumberValue
+from app.evaluator.matching import has_code
 from app.evaluator.quantities import Interval, Unreadable, convert, read_unit
 from app.evaluator.truth import Truth, all_of
 from app.evaluator.wording import coded_text
+from app.knowledge.catalogue import Modifier
 
 if TYPE_CHECKING:
     from app.evaluator.case import Case
@@ -20,8 +22,7 @@ if TYPE_CHECKING:
 
 # HL7 referencerange-meaning: the value expected for the population; the others are targets and treatment ranges.
 _NORMAL = frozenset({"normal"})
-# SNOMED CT (GPS): findings of sex, as in the value set of Observation.referenceRange.appliesTo.
-_SEX_CODES = {("snomed", "248152002"): "female", ("snomed", "248153007"): "male"}
+_SEXES = (Modifier.FEMALE, Modifier.MALE)
 _SEX_WORDS = {
     "female": "female", "f": "female", "women": "female", "woman": "female",
     "male": "male", "m": "male", "men": "male", "man": "male",
@@ -121,7 +122,7 @@ def _fits(case: Case, fact: ObservationFact, each: ReferenceRange) -> Truth:
 
 
 def _fits_sex(case: Case, applies: Coded) -> Truth:
-    sexes = {_SEX_CODES[one.system, one.code] for one in applies.codings if (one.system, one.code) in _SEX_CODES}
+    sexes = {each.value for each in _SEXES if has_code(applies, case.catalogue.modifiers[each])}
     word = _SEX_WORDS.get(coded_text(applies).strip().lower())
     if word is not None:
         sexes.add(word)

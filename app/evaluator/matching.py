@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from app.evaluator.facts import Coded
-    from app.knowledge.catalogue import Catalogue, Concept
+    from app.knowledge.catalogue import Catalogue, CodeGroup, Concept
 
 
 def is_concept(coded: Coded, concept: str, catalogue: Catalogue) -> Truth:
@@ -44,6 +44,6 @@ def any_is(coded: Iterable[Coded], concepts: Iterable[str], catalogue: Catalogue
     return any_of(seen) if seen else Truth.UNKNOWN
 
 
-def has_code(coded: Coded, system: str, codes: frozenset[str]) -> bool:
-    """Whether one of the codings is one of the codes of a system."""
-    return any(each.system == system and each.code in codes for each in coded.codings)
+def has_code(coded: Coded, group: CodeGroup) -> bool:
+    """Whether one of the codings is one of the codes of a group."""
+    return any(each.code == one.code and each.system == one.system for each in coded.codings for one in group.codes)

@@ -10,6 +10,7 @@ from app.criteria.words import bounds_words, limit_words
 from app.evaluator.facts import CodedValue, NumberValue, TextValue
 from app.evaluator.formulas import computed
 from app.evaluator.limits import ends_of, limit_value
+from app.evaluator.matching import has_code
 from app.evaluator.picks import Answer, combine, evidence_of, has_content, judge_latest, latest, narrowest, window_days
 from app.evaluator.quantities import Interval, Unreadable, compare, convert, read_interval
 from app.evaluator.results import is_load, outcome_of
@@ -17,6 +18,7 @@ from app.evaluator.truth import Truth, all_of, any_of
 from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict
 from app.evaluator.windows import DAWN, Window, day_in
 from app.evaluator.wording import listed, number_text, on, value_text, with_unit
+from app.knowledge.catalogue import Modifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,12 +26,9 @@ if TYPE_CHECKING:
     from app.criteria.nodes import Bound
     from app.evaluator.case import Case
     from app.evaluator.facts import ObservationFact
-    from app.knowledge.catalogue import Analyte
+    from app.knowledge.catalogue import Analyte, Catalogue
 
 _ROOM_AIR = "room-air"
-# LOINC: what is recorded beside a saturation that was not measured on room air.
-_OXYGEN_FLOW = frozenset({"3151-8"})  # Inhaled oxygen flow rate
-_OXYGEN_SHARE = frozenset({"19994-3"})  # Oxygen/Total gas setting [Volume Fraction] Ventilator
 _AIR_PER_CENT = 21
 
 
@@ -43,7 +42,7 @@ def judge_measured(case: Case, node: Measured) -> Verdict:
         )  # fmt: skip
     observations = case.chart.observations(node.analyte)
     if node.circumstance == _ROOM_AIR:
-        observations = tuple(each for each in observations if not _on_oxygen(each))
+        observations = tuple(each for each in observations if not _on_oxygen(each, case.catalogue))
     if analyte.formula is not None and node.formula in {None, analyte.formula}:
         made = computed(case, analyte)
         if made is not None:
@@ -312,17 +311,18 @@ def _day_of(fact: ObservationFact) -> tuple[int, str]:
     return (last.toordinal() if last is not None else 0, fact.instant)
 
 
-def _on_oxygen(fact: ObservationFact) -> bool:
+def _on_oxygen(fact: ObservationFact, catalogue: Catalogue) -> bool:
     """Whether oxygen was given: a flow, or more of it than air has, recorded with the value."""
     for each in fact.companions:
-        codes = {coding.code for coding in each.code.codings if coding.system == "loinc"}
+        is_flow = has_code(each.code, catalogue.modifiers[Modifier.OXYGEN_FLOW])
+        is_share = has_code(each.code, catalogue.modifiers[Modifier.OXYGEN_SHARE])
         value = each.value
-        if codes & _OXYGEN_FLOW and not (isinstance(value, NumberValue) and value.value == 0):
+        if is_flow and not (isinstance(value, NumberValue) and value.value == 0):
             return True
-        if codes & _OXYGEN_SHARE and isinstance(value, NumberValue):
+        if is_share and isinstance(value, NumberValue):
             share = value.value if value.value > 1 else value.value * 100
             if share > _AIR_PER_CENT:
                 return True
-        if isinstance(value, CodedValue | TextValue) and codes & (_OXYGEN_FLOW | _OXYGEN_SHARE):
+        if isinstance(value, CodedValue | TextValue) and (is_flow or is_share):
             return True
     return False

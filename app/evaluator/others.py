@@ -15,6 +15,7 @@ from app.evaluator.findings import Finding, weigh
 from app.evaluator.truth import Truth
 from app.evaluator.verdict import Basis, Missing, Verdict
 from app.evaluator.wording import coded_text, listed
+from app.knowledge.catalogue import Modifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 _ICD = frozenset({"icd10", "icd10cm"})
 _ICD_CATEGORY = 3
-# ICD-10 categories that name no site of their own: ill-defined, unspecified, several at once.
-_NO_SITE = frozenset({"C76", "C80", "C97"})
 
 
 def weigh_others(
@@ -140,7 +139,8 @@ def same_disease(one: ConditionFact, other: ConditionFact, catalogue: Catalogue)
     if mine & theirs and not any(_is_general(each, catalogue) for each in mine & theirs):
         return Truth.UNKNOWN
     here, there = _categories(one), _categories(other)
-    if here and there and not here & there and not (here | there) & _NO_SITE:
+    no_site = {each.code for each in catalogue.modifiers[Modifier.NO_SITE].codes}
+    if here and there and not here & there and not (here | there) & no_site:
         return Truth.FALSE
     return Truth.UNKNOWN
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 _REPORTS = {"histology": ("pathology-report",), "cytology": ("cytology-report", "pathology-report")}
 _ANY_REPORT = ("pathology-report", "cytology-report")
-_HISTOLOGY_SYSTEMS = ("icd-o", "2.16.840.1.113883.6.43.1")  # ICD-O morphology: a code that a pathologist gives
 
 
 def judge_question(case: Case, node: Judgement) -> Verdict:
@@ -108,7 +107,7 @@ def judge_confirmed(case: Case, node: ConfirmedBy) -> Verdict:
         if hit.match is not Match.IS or fact.certainty is not Certainty.CONFIRMED:
             continue
         for coding in fact.code.codings:
-            if any(each in coding.uri.lower() for each in _HISTOLOGY_SYSTEMS):
+            if any(each in coding.uri.lower() for each in case.catalogue.histology):
                 shown = Evidence(
                     fact.source.reference, Role.SUPPORTS, "Condition.code", coding.display or coding.code, "", coding
                 )

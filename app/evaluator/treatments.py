@@ -20,7 +20,7 @@ from app.evaluator.truth import Truth, any_of, negate
 from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict
 from app.evaluator.windows import DUSK, Period, Window, leaves, overlaps, window_of
 from app.evaluator.wording import coded_text, date_text, days_text, first_coding, listed, period_text
-from app.knowledge.catalogue import Family
+from app.knowledge.catalogue import Family, Modifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,14 +31,8 @@ if TYPE_CHECKING:
     from app.evaluator.facts import Hit
     from app.knowledge.catalogue import Concept
 
-# SNOMED CT (GPS), the values of mCODE's procedure intent.
-_INTENTS = {"palliative": frozenset({"363676003"}), "curative": frozenset({"373808002"})}
-_ALL_INTENTS = frozenset(
-    {
-        *("129428001", "261004008", "360156006", "360271000", "363676003", "373808002"),
-        *("373846009", "399707004", "421974008", "429892002", "447295008"),
-    }
-)
+_INTENTS = {"palliative": Modifier.PALLIATIVE_INTENT, "curative": Modifier.CURATIVE_INTENT}
+_ALL_INTENTS = (*_INTENTS.values(), Modifier.OTHER_INTENT)
 _HIGH_DOSE = frozenset({"high-dose", "high dose"})
 _PLAN_TYPES = ("ServiceRequest", "Appointment")
 _GIVEN = (Family.PROCEDURE, Family.MEDICATION, Family.IMMUNIZATION)
@@ -241,7 +235,7 @@ def _narrow(case: Case, node: HadTreatment, concept: Concept, fact: TreatmentFac
     if node.sites:
         finding.require(_site(case, node, fact), (Missing(kind, f"body site of {name}"),))
     if node.intent is not None:
-        finding.require(_intent(node.intent, fact), (Missing(kind, f"intent of {name}: {node.intent} or not"),))
+        finding.require(_intent(case, node.intent, fact), (Missing(kind, f"intent of {name}: {node.intent} or not"),))
     if node.reason is not None:
         finding.require(_reason(case, node.reason, fact), (Missing(kind, f"reason for {name}"),))
     for each in node.excluding:
@@ -335,13 +329,13 @@ def _site(case: Case, node: HadTreatment, fact: TreatmentFact) -> Truth:
     return any_is(fact.sites, node.sites, case.catalogue) if fact.sites else Truth.UNKNOWN
 
 
-def _intent(intent: str, fact: TreatmentFact) -> Truth:
-    wanted = _INTENTS.get(intent)
+def _intent(case: Case, intent: str, fact: TreatmentFact) -> Truth:
+    wanted, modifiers = _INTENTS.get(intent), case.catalogue.modifiers
     if wanted is None:
         return Truth.UNKNOWN
-    if any(has_code(each, "snomed", wanted) for each in fact.intent):
+    if any(has_code(each, modifiers[wanted]) for each in fact.intent):
         return Truth.TRUE
-    known = any(has_code(each, "snomed", _ALL_INTENTS) for each in fact.intent)
+    known = any(has_code(each, modifiers[one]) for each in fact.intent for one in _ALL_INTENTS)
     return Truth.FALSE if known else Truth.UNKNOWN
 
 

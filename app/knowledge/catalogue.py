@@ -210,6 +210,30 @@ class ResultWords:
     negative_words: frozenset[str]
 
 
+class Modifier(StrEnum):
+    """What the evaluator asks of the codes on a fact beside the one that says what it is; the ids of modifiers.yaml."""
+
+    SEVERE = "severe"
+    MODERATE = "moderate"
+    MILD = "mild"
+    FEMALE = "female"
+    MALE = "male"
+    PALLIATIVE_INTENT = "palliative-intent"
+    CURATIVE_INTENT = "curative-intent"
+    OTHER_INTENT = "other-intent"
+    OXYGEN_FLOW = "oxygen-flow"  # recorded beside a saturation that was not measured on room air, as is the share
+    OXYGEN_SHARE = "oxygen-share"
+    NO_SITE = "no-site"  # ICD categories that name no site of their own: ill-defined, unspecified, several at once
+
+
+@dataclass(frozen=True, slots=True)
+class CodeGroup:
+    """Codes that mean one `Modifier`, and where they are from."""
+
+    codes: tuple[Code, ...]
+    source: str
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """What a code means to the catalogue: the concepts it is, and those it is less specific than."""
@@ -242,6 +266,9 @@ class Catalogue:
     words: ResultWords
     lexicon: Lexicon
     systems: Mapping[str, System]
+    histology: tuple[str, ...]
+    """What the URI of a code system contains (in lower case) whose codes a pathologist gives."""
+    modifiers: Mapping[Modifier, CodeGroup]
     units: UnitTable
     digest: str
     index: CodeIndex

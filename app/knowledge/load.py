@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from app.knowledge.ucum import UnitTable
 
 _YAML: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_SINGLE = ("result_words.yaml", "systems.yaml", "routes.yaml", "lexicon.yaml", "drugs.tsv", "products.tsv")
+_SINGLE = (
+    *("result_words.yaml", "systems.yaml", "modifiers.yaml", "routes.yaml", "lexicon.yaml"),
+    *("drugs.tsv", "products.tsv"),
+)
 _FOLDERS = ("concepts", "analytes", "scales")
 _FOUND_IN = (*_FOLDERS, "codes", "units")
 
@@ -93,7 +96,8 @@ def read_catalogue(sources: Mapping[str, bytes], units: UnitTable) -> Catalogue:
     products = records.read_products("products.tsv", text["products.tsv"], problems)
     drugs = records.with_routes(drugs, products)
     words = records.read_words("result_words.yaml", raw["result_words.yaml"], problems)
-    systems = records.read_systems("systems.yaml", raw["systems.yaml"], problems)
+    systems, histology = records.read_systems("systems.yaml", raw["systems.yaml"], problems)
+    modifiers = records.read_modifiers("modifiers.yaml", raw["modifiers.yaml"], problems)
     routes = records.read_routes("routes.yaml", raw["routes.yaml"], tuple(Route), problems)
     lexicon = _lexicon("lexicon.yaml", raw["lexicon.yaml"], problems)
     _stop(problems)
@@ -105,8 +109,9 @@ def read_catalogue(sources: Mapping[str, bytes], units: UnitTable) -> Catalogue:
         problems.add("concepts/", found.ring[0], "includes", f"It includes itself: {found}.", "Break the ring.")
         raise CatalogueError(tuple(problems.found)) from found
     return Catalogue(
-        concepts, analytes, scales, drugs, products, routes, words, lexicon, systems, units, _digest(sources), index
-    )
+        concepts, analytes, scales, drugs, products, routes, words, lexicon, systems, histology, modifiers, units,
+        _digest(sources), index,
+    )  # fmt: skip
 
 
 def _stop(problems: Problems) -> None:

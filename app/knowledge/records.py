@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from app.knowledge.catalogue import (
     Analyte,
     Code,
+    CodeGroup,
     Concept,
     DoseThreshold,
     Drug,
     Family,
     Kind,
     Measure,
+    Modifier,
     Product,
     ResultWords,
     Scale,
@@ -361,12 +363,32 @@ def read_words(file: str, raw: object, problems: Problems) -> ResultWords:
     return ResultWords(codes["positive"], codes["negative"], words["positive"], words["negative"])
 
 
-def read_systems(file: str, raw: object, problems: Problems) -> dict[str, System]:
-    """Short name -> the URIs and OIDs by which records name the system, turned round."""
+def read_systems(file: str, raw: object, problems: Problems) -> tuple[dict[str, System], tuple[str, ...]]:
+    """Short name -> the URIs and OIDs by which records name the system, turned round; and what tells histology."""
     entry = Entry(file, "", raw, problems)
     systems = {uri: system for system in System for uri in entry.texts(system.value)}
+    histology = entry.texts("histology")
+    for each in histology:
+        if each != each.lower():
+            entry.problem("histology", f"{each!r} has capitals.", "Write it in lower case.")
     entry.whole()
-    return systems
+    return systems, histology
+
+
+def read_modifiers(file: str, raw: object, problems: Problems) -> dict[Modifier, CodeGroup]:
+    """Every `Modifier` with its codes: a missing or empty one is a problem, and so is one that nobody asks for."""
+    before = len(problems.found)
+    groups = read_list(file, raw, problems, lambda each: CodeGroup(each.code_list("codes"), each.text("source")))
+    # A wrong entry has been left out: it is not missing.
+    missing = [] if len(problems.found) > before else [each for each in Modifier if each not in groups]
+    for ident, group in groups.items():
+        if ident not in set(Modifier):
+            problems.add(file, ident, "id", "Nothing asks for it.", f"Use one of: {', '.join(Modifier)}.")
+        elif not group.codes:
+            problems.add(file, ident, "codes", "There are no codes.", "List at least one.")
+    for each in missing:
+        problems.add(file, each, "", "This entry is missing.", f"Add `- id: {each}`.")
+    return {each: groups[each] for each in Modifier if each in groups}
 
 
 def read_routes(file: str, raw: object, routes: Iterable[str], problems: Problems) -> dict[str, str]:

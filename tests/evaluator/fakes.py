@@ -40,6 +40,7 @@ from app.knowledge.catalogue import (
     Analyte,
     Catalogue,
     Code,
+    CodeGroup,
     Concept,
     DoseThreshold,
     Drug,
@@ -47,6 +48,7 @@ from app.knowledge.catalogue import (
     Kind,
     Lexicon,
     Measure,
+    Modifier,
     Product,
     ResultWords,
     Scale,
@@ -161,6 +163,18 @@ PRODUCTS = {
     "pred-5": Product("pred-5", ("8640",), "oral", Decimal(5)),
     "dexa-4": Product("dexa-4", ("3264",), "oral", Decimal(4)),
 }
+MODIFIERS = {
+    Modifier.SEVERE: [(System.SNOMED, "24484000")],
+    Modifier.MILD: [(System.SNOMED, "255604002")],
+    Modifier.PALLIATIVE_INTENT: [(System.SNOMED, "363676003")],
+    Modifier.CURATIVE_INTENT: [(System.SNOMED, "373808002")],
+    Modifier.OTHER_INTENT: [(System.SNOMED, "373846009")],
+    Modifier.FEMALE: [(System.SNOMED, "248152002")],
+    Modifier.MALE: [(System.SNOMED, "248153007")],
+    Modifier.OXYGEN_FLOW: [(System.LOINC, "3151-8")],
+    Modifier.OXYGEN_SHARE: [(System.LOINC, "19994-3")],
+    Modifier.NO_SITE: [(System.ICD10, "C80")],
+}
 ROUTES = {each: each for each in ("oral", "intravenous", "inhaled", "topical", "rectal")}
 
 
@@ -175,6 +189,8 @@ def catalogue() -> Catalogue:
     return Catalogue(
         CONCEPTS, ANALYTES, SCALES, DRUGS, PRODUCTS, ROUTES, words, Lexicon(),
         MappingProxyType({"http://loinc.org": System.LOINC, "http://snomed.info/sct": System.SNOMED}),
+        ("icd-o", "2.16.840.1.113883.6.43.1"),
+        {each: CodeGroup(tuple(Code(*one, "") for one in MODIFIERS.get(each, ())), "made up") for each in Modifier},
         load_unit_table(), "sha256:test", build_index(CONCEPTS, ANALYTES, SCALES, DRUGS, PRODUCTS),
     )  # fmt: skip
 

@@ -120,6 +120,8 @@ def make_catalogue() -> Catalogue:
         words=ResultWords((), (), frozenset(), frozenset()),
         lexicon=Lexicon(),
         systems=systems,
+        histology=(),
+        modifiers={},
         units=units,
         digest="test",
         index=build_index(by_id, results, scales, drugs, products),

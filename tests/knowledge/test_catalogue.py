@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
-from app.knowledge.catalogue import NOWHERE, Catalogue, Code, CodeIndex, System
+from app.knowledge.catalogue import NOWHERE, Catalogue, Code, CodeIndex, Modifier, System
 from app.knowledge.index import codes_beneath
 from app.knowledge.load import CatalogueError, load_catalogue, load_files, read_catalogue
 from app.knowledge.load_units import load_unit_table
@@ -29,23 +31,30 @@ def entries(folder: str) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize(("name", "content"), entries("concepts") + entries("analytes") + entries("scales"))
+LISTS = [
+    *(entries("concepts") + entries("analytes") + entries("scales")),
+    pytest.param("modifiers.yaml", FILES["modifiers.yaml"], id="modifiers.yaml"),
+]
+
+
+@pytest.mark.parametrize(("name", "content"), LISTS)
 def test_every_file_keeps_to_its_schema(name: str, content: bytes) -> None:
-    folder = name.partition("/")[0]
-    schema = json.loads((ROOT / "schemas" / f"{folder.removesuffix('s')}.schema.json").read_text())
+    folder, in_folder, _ = name.partition("/")
+    kind = folder.removesuffix("s") if in_folder else name.removesuffix(".yaml")
+    schema = json.loads((ROOT / "schemas" / f"{kind}.schema.json").read_text())
     found = jsonschema.Draft202012Validator(schema).iter_errors(yaml.safe_load(content))
 
     assert [f"{each.json_path}: {each.message}" for each in found] == []
 
 
-@pytest.mark.parametrize(("name", "content"), entries("concepts") + entries("analytes") + entries("scales"))
+@pytest.mark.parametrize(("name", "content"), LISTS)
 def test_entries_are_sorted_by_id(name: str, content: bytes) -> None:
     ids = [each["id"] for each in yaml.safe_load(content)]
 
     assert ids == sorted(ids), name
 
 
-@pytest.mark.parametrize("name", ["concept", "analyte", "scale", "expression"])
+@pytest.mark.parametrize("name", ["concept", "analyte", "scale", "modifiers", "expression"])
 def test_the_schemas_are_schemas(name: str) -> None:
     schema = json.loads((ROOT / "schemas" / f"{name}.schema.json").read_text())
 
@@ -219,7 +228,7 @@ PRODUCTS = (
 )
 
 
-KEPT = ("analytes/", "scales/", "result_words.yaml", "systems.yaml", "lexicon.yaml")
+KEPT = ("analytes/", "scales/", "result_words.yaml", "systems.yaml", "modifiers.yaml", "lexicon.yaml")
 SMALL = {name: content for name, content in FILES.items() if name.startswith(KEPT)} | {
     "concepts/x.yaml": CONCEPTS.encode(),
     "drugs.tsv": DRUGS.encode(),
@@ -296,6 +305,58 @@ def test_routes_lead_from_codes_and_words() -> None:
 
 def test_a_word_for_two_routes_is_refused() -> None:
     assert "intravenous: 'po' is on another route too." in refused(routes_yaml=ROUTES.replace("[iv]", "[iv, po]"))
+
+
+MODIFIERS = FILES["modifiers.yaml"].decode()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (MODIFIERS.replace("- id: severe", "- id: very-severe"), "very-severe id: Nothing asks for it."),
+        (MODIFIERS.replace("- id: severe", "- id: very-severe"), "severe: This entry is missing. Add `- id: severe`."),
+        (MODIFIERS.replace('code: "24484000"', "code: 24484000"), "severe codes: {'system': 'snomed'"),
+        (MODIFIERS[: MODIFIERS.index("- id: severe")] + "- {id: severe, source: x}", "codes: There are no codes."),
+    ],
+)
+def test_a_modifier_that_is_not_as_asked_is_refused(changed: str, said: str) -> None:
+    assert changed != MODIFIERS
+    assert said in refused(modifiers_yaml=changed)
+
+
+def test_every_modifier_has_codes_and_no_code_says_two_things() -> None:
+    modifiers = load_catalogue().modifiers
+    codes = Counter((code.system, code.code) for each in modifiers.values() for code in each.codes)
+
+    assert set(modifiers) == set(Modifier)
+    assert all(each.codes for each in modifiers.values())
+    assert [each for each, times in codes.items() if times > 1] == []
+
+
+CODE = re.compile(
+    r"[1-9]\d{5,17}|\d{3,5}-\d|[A-TV-Z]\d[0-9AB](\.\w{1,4})?|[A-DGHJ-NPRSV][0-2]\d[A-Z]{1,2}(\d\d)?|.*\b2\.16\.840\..*"
+)
+"""SNOMED CT and RxNorm, LOINC, ICD-10, ATC, and whatever has an OID of theirs."""
+
+
+def codes_in(source: str) -> list[str]:
+    """The literals of a module that look like a code as a whole."""
+    texts = [each.value for each in ast.walk(ast.parse(source)) if isinstance(each, ast.Constant)]
+    return [each for each in texts if isinstance(each, str) and CODE.fullmatch(each)]
+
+
+def test_no_code_stands_outside_the_catalogue() -> None:
+    modules = [each for each in (ROOT / "app").rglob("*.py") if each.parent.name not in {"knowledge", "demo"}]
+    found = {str(each.relative_to(ROOT)): codes_in(each.read_text()) for each in modules}
+
+    assert len(modules) > 50
+    assert {name: codes for name, codes in found.items() if codes} == {}
+
+
+def test_a_code_outside_the_catalogue_would_be_found() -> None:
+    written = ["24484000", "3151-8", "C76", "C79.31", "H02AB", "2.16.840.1.113883.6.43.1"]
+
+    assert codes_in(f"codes = {written}") == written
 
 
 # --- where a code is placed ------------------------------------------------------------------------------------------

@@ -70,6 +70,8 @@ def all_codes() -> Iterator[tuple[str, str, Code]]:
     ]
     for entry, lists in groups:
         yield from ((f"{type(entry).__name__} {entry.id}", entry.source, code) for codes in lists for code in codes)
+    for ident, modifier in catalogue.modifiers.items():
+        yield from ((f"modifier {ident}", modifier.source, code) for code in modifier.codes)
     yield from (("result words", "", code) for code in words if code.system is not System.INTERPRETATION)
     for drug in catalogue.drugs.values():
         yield "drugs.tsv", "", Code(System.RXNORM, drug.rxcui, drug.name)
