@@ -58,7 +58,7 @@ class ScanBrackets(ScanExceptions):
             return
         if "except" in first.cues:
             self._except(inner)
-        elif "unless" in first.cues:
+        elif "unless" in first.cues and len(inner) > 1:
             quote = self._quote(inner[1].start, inner[-1].end)
             self._restrict(Not(question(quote.text, quote), quote), inner[-1].end)
         elif any("allowed" in token.cues for token in inner):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.knowledge.load import load_catalogue
-from app.reader import read_criteria_text
+from app.reader import Kind, read_criteria_text
 
 _WORDS = [
     "patients",
@@ -79,8 +79,12 @@ _texts = st.lists(st.sampled_from(_WORDS), max_size=40).map(" ".join)
 def test_any_text_is_read_without_failing_and_spans_keep_their_order(text: str) -> None:
     criteria = read_criteria_text(text, load_catalogue())
 
-    spans = [criterion.span for criterion in criteria if criterion.span != (0, 0)]
-    assert spans == sorted(spans)
+    kinds = [criterion.kind for criterion in criteria]
+    assert kinds == sorted(kinds, key=[Kind.INCLUSION, Kind.EXCLUSION].index)
+    for kind in Kind:
+        of_kind = [criterion.span for criterion in criteria if criterion.kind is kind and criterion.span != (0, 0)]
+        assert of_kind == sorted(of_kind)
+    spans = sorted(criterion.span for criterion in criteria if criterion.span != (0, 0))
     assert all(left[1] <= right[0] for left, right in itertools.pairwise(spans))
     assert all(criterion.text == text[slice(*criterion.span)] for criterion in criteria if criterion.span != (0, 0))
     assert criteria == read_criteria_text(text, load_catalogue())
