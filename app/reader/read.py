@@ -12,6 +12,8 @@ from app.criteria.nodes import (
     AllOf,
     AnyOf,
     Criterion,
+    HadTreatment,
+    HadVaccine,
     HasCondition,
     If,
     Judgement,
@@ -166,7 +168,7 @@ def _item(item: Item, context: Context) -> Criterion:
 
 
 def reading_of(node: Criterion) -> Reading:
-    """How far a node is computable: by the kinds of leaves it has."""
+    """How far a node is computable: by the kinds of leaves it has, those of its exceptions too."""
     leaves = list(_leaves(node))
     if all(isinstance(leaf, Preference) for leaf in leaves):
         return Reading.NOTE
@@ -182,6 +184,8 @@ def _leaves(node: Criterion) -> Iterable[Criterion]:
     inner = children(node)
     if not inner:
         yield node
+    if isinstance(node, HasCondition | HadTreatment | HadVaccine):
+        inner = tuple(each.only for each in node.excluding if each.only)
     for each in inner:
         yield from _leaves(each)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FHIR = {"Content-Type": "application/fhir+json"}
+TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 SECRET = "Xanthippe-4711"
 LIMIT = 8_000_000
 
@@ -66,6 +67,34 @@ def test_it_lives_is_ready_and_describes_itself(server):
     }
     assert httpx.get(f"{address}/docs").status_code == 200
     assert httpx.get(f"{address}/openapi.json").json()["info"]["title"] == "Eligo"
+
+
+@pytest.mark.parametrize(
+    ("name", "inclusions", "exclusions"),
+    [
+        ("NCT03619954", 8, 17),
+        ("NCT05143125", 6, 11),
+        ("NCT06991478", 0, 17),
+        ("NCT07561437", 9, 16),
+        ("cord-blood-nk-soft-tissue-sarcoma", 13, 25),
+    ],
+)
+def test_the_five_registrations_import_with_every_criterion(server, shared, name, inclusions, exclusions):
+    address, _ = server
+    text = (shared / "trials" / f"{name}.txt").read_text()
+
+    first = httpx.post(f"{address}/v1/trials", content=text.encode(), headers=TEXT, timeout=60)
+    again = httpx.post(f"{address}/v1/trials", content=text.encode(), headers=TEXT, timeout=60)
+
+    assert (first.status_code, again.status_code) == (201, 200), first.text
+    listed = [each for each in first.json()["criteria"] if each["id"][1:].isdigit()]  # not those made from fields
+    assert [each["id"] for each in listed] == [
+        *(f"I{number + 1}" for number in range(inclusions)),
+        *(f"E{number + 1}" for number in range(exclusions)),
+    ]
+    for criterion in listed:
+        start, end = criterion["span"]
+        assert criterion["text"] == first.json()["text"][start:end]
 
 
 async def test_others_are_answered_while_a_big_record_is_judged(server):

@@ -35,3 +35,19 @@ def test_a_line_is_read_as_it_is_meant(case: Case) -> None:
 
     assert criterion.kind.value == case["side"]
     assert outline(criterion.expression) == case["reads"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reading"),
+    [
+        ("ECOG 0-1", "computable"),
+        ("Active autoimmune disease, except vitiligo", "computable"),
+        ("Autoimmune disease, excluding skin diseases not requiring systemic therapy", "computable"),
+        ("Autoimmune disease, except diseases not expected to relapse without external triggers", "partial"),
+        ("Life expectancy of at least 3 months", "judgement"),
+    ],
+)
+def test_a_criterion_says_how_far_it_is_computable(text: str, reading: str) -> None:
+    (criterion,) = read_criteria_text(f"Inclusion Criteria:\n- {text}\n", load_catalogue())
+
+    assert criterion.reading.value == reading
