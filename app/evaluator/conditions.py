@@ -15,7 +15,7 @@ from app.evaluator.findings import Finding, in_role, weigh
 from app.evaluator.matching import any_is, is_event
 from app.evaluator.others import weigh_others
 from app.evaluator.periods import of_condition, of_treatment
-from app.evaluator.results import outcome_of, results_of_disease
+from app.evaluator.results import hinted_at, outcome_of, results_of_disease
 from app.evaluator.truth import Truth, any_of, negate
 from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict
 from app.evaluator.windows import DAWN, Period, Window, day_in, leaves, overlaps, window_of
@@ -58,9 +58,11 @@ def _recorded(case: Case, node: HasCondition, concept: Concept) -> Verdict:
         _leave_out_studied(case, node, conditions)
     findings = [*(finding for _, finding in conditions), *others]
     verdict = weigh(case, node, concept.name, concept.families, findings)
-    if verdict.holds is Truth.TRUE or not concept.results:
-        return verdict
-    return results_of_disease(case, node, concept, verdict, findings)
+    if verdict.holds is not Truth.TRUE and concept.results:
+        verdict = results_of_disease(case, node, concept, verdict, findings)
+    if verdict.holds is Truth.FALSE and verdict.basis is Basis.ABSENCE and concept.hinted_by:
+        return hinted_at(case, node, concept, verdict)
+    return verdict
 
 
 def _without_primary(case: Case, node: HasCondition, concept: Concept, verdict: Verdict) -> Verdict:
@@ -93,13 +95,17 @@ def not_in_catalogue(node: HasCondition, concept: str) -> Verdict:
 
 
 def _defined(case: Case, node: HasCondition) -> Verdict:
-    """By the datum that decides; without it, nothing there is still false."""
+    """By the datum that decides; where no such datum is recorded, nothing there is still false.
+
+    A datum that is recorded and leaves it open (unknown unit, a comparator, a presence without an amount) speaks for
+    the disease, so absence of the diagnosis says nothing then.
+    """
     assert node.defined_by is not None
     by = case.judge(node.defined_by)
     if by.holds is not Truth.UNKNOWN:
         return replace(by, node=node, because=())
     there = case.judge(replace(node, defined_by=None))
-    if there.holds is Truth.FALSE:
+    if there.holds is Truth.FALSE and not by.evidence:
         return replace(there, node=node, because=())
     return Verdict(
         Truth.UNKNOWN,
@@ -121,7 +127,7 @@ def _findings(case: Case, node: HasCondition, concept: Concept) -> tuple[Found, 
     families = tuple(each for each in TREATMENT_FAMILIES if each in concept.families or each in concept.also_in)
     treatments = case.chart.treatments(node.concept, families) if families else ()
     observed = case.chart.concept_observations(node.concept)
-    if not hits and not treatments and not observed and not concept.results:
+    if not hits and not treatments and not observed and not concept.results and not concept.hinted_by:
         return None
     window = window_of(node.when, case.as_of)
     conditions: Found = []

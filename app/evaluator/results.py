@@ -175,6 +175,28 @@ def results_of_disease(
     )
 
 
+def hinted_at(case: Case, node: HasCondition, concept: Concept, verdict: Verdict) -> Verdict:
+    """A positive test that goes with the disease, though not only with it: absence of the diagnosis is open then."""
+    positive = [
+        (fact, analyte)
+        for analyte in (case.catalogue.analytes[each] for each in concept.hinted_by)
+        for fact in latest(case.chart.observations(analyte.id), case.as_of)
+        if _is_young(case, fact) and outcome_of(case, fact, analyte) is Truth.TRUE
+    ]
+    if not positive:
+        return verdict
+    missing = tuple(
+        Missing("Observation", analyte.name, case.memory.coding(analyte.codes))
+        for each in concept.results
+        for analyte in (case.catalogue.analytes[each],)
+    )
+    return Verdict(
+        Truth.UNKNOWN, node, Basis.NONE, _sentence(positive, "positive"),
+        evidence=_evidence(case, positive, Truth.UNKNOWN),
+        missing=(Missing("Condition", f"whether the patient has {concept.name}"), *missing),
+    )  # fmt: skip
+
+
 def _is_young(case: Case, fact: ObservationFact) -> bool:
     """Whether a result is not older than `max_age` lets it be."""
     window = window_days(case, None)

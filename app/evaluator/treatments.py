@@ -330,12 +330,14 @@ def _site(case: Case, node: HadTreatment, fact: TreatmentFact) -> Truth:
 
 
 def _intent(case: Case, intent: str, fact: TreatmentFact) -> Truth:
+    """By the recorded intent; a code may name its intent itself ("palliative course of radiotherapy")."""
     wanted, modifiers = _INTENTS.get(intent), case.catalogue.modifiers
     if wanted is None:
         return Truth.UNKNOWN
-    if any(has_code(each, modifiers[wanted]) for each in fact.intent):
+    told = (fact.code, *fact.intent)
+    if any(has_code(each, modifiers[wanted]) for each in told):
         return Truth.TRUE
-    known = any(has_code(each, modifiers[one]) for each in fact.intent for one in _ALL_INTENTS)
+    known = any(has_code(each, modifiers[one]) for each in told for one in _ALL_INTENTS)
     return Truth.FALSE if known else Truth.UNKNOWN
 
 

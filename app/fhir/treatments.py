@@ -60,7 +60,7 @@ _STANDINGS: dict[type[resources.Resource], dict[str, Standing]] = {
 }  # fmt: skip
 _STANDINGS[resources.MedicationUsage] = _STANDINGS[resources.MedicationStatement]
 
-_ORDERS = frozenset({"order", "plan", "original-order", "reflex-order", "filler-order", "instance-order", "directive"})
+_ORDERS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order", "directive"})
 _NO_ORDERS = frozenset({"proposal", "option"})
 
 # medication-statement-adherence (R5). The children of not-taking (on hold, stopped) say that it was taken before.

@@ -169,6 +169,7 @@ def _check_references(
             "includes": [(one, concepts) for one in each.includes],
             "broader_concepts": [(one, concepts) for one in each.broader_concepts],
             "results": [(one, analytes) for one in each.results],
+            "hinted_by": [(one, analytes) for one in each.hinted_by],
             "scale_degrees": [(bound[0], scales) for bound in each.scale_degrees.values()],
         }
         for key, ids in named.items():

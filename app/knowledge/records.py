@@ -242,6 +242,7 @@ def read_concept(entry: Entry, lists: Mapping[str, tuple[tuple[str, str], ...]])
         suggests=entry.code_list("suggests"),
         broader_concepts=entry.texts("broader_concepts"),
         results=entry.texts("results"),
+        hinted_by=entry.texts("hinted_by"),
         not_named=entry.texts("not_named"),
         event=entry.flag("event"),
         malignancy=entry.flag("malignancy"),

@@ -150,7 +150,10 @@ class ScanBrackets(ScanExceptions):
             return
         node = sub.defined()
         if last.kind is NameKind.CONDITION:
-            last.defined_by = node
+            if isinstance(node, AnyOf) and all(isinstance(part, Measured) for part in node.parts):
+                last.node = node  # an abnormality of several measurements is these measurements
+            else:
+                last.defined_by = node
             last.end = max(last.end, inner[-1].end)
         elif last.kind is NameKind.TREATMENT:
             last.node = AnyOf(tuple(self._made(each) for each in sub.drafts))
