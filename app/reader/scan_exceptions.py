@@ -135,7 +135,8 @@ class ScanExceptions(ScanFacts):
     def _only(self, tail: list[Token]) -> tuple[Criterion | None, bool]:
         """What must hold besides of an excepted instance, and whether it must be cured."""
         if any("cured" in token.cues for token in tail):
-            return None, True
+            by = [token for token in tail if names_of(token, NameKind.TREATMENT)]
+            return (self._question(tail) if by else None), True  # cured is recorded, what cured it is for a person
         words = without_parentheses(tail)
         words = [token for token in words if set(token.cues) != {"neutral"}]
         if not words:
