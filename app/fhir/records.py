@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from app.fhir.datatypes import Raw
 
 _IN_ERROR = "entered-in-error"
+_ANSWERS_NOT_READ = (
+    "The answers of a QuestionnaireResponse are not read by this release: what a person must answer stays open."
+)
 
 
 class _Plan(NamedTuple):
@@ -130,6 +133,9 @@ def gather(opened: Opened, wanted: str | None) -> Gathered:
         resource: Any = entry.resource
         plan = _PLANS.get(type(resource))
         if plan is None:
+            if type(resource) is resources.ANSWERS:
+                reference = f"QuestionnaireResponse/{resource.id}" if resource.id else entry.full_url or ""
+                gathered.warn("answers-not-read", _ANSWERS_NOT_READ, reference)
             continue
         name, subject_of, plain = plan
         id_ = resource.id

@@ -493,6 +493,8 @@ def _unread(name: str) -> type[Resource]:
 
 
 UNREAD: tuple[type[Resource], ...] = tuple(map(_unread, NOT_READ))
+ANSWERS = UNREAD[NOT_READ.index("QuestionnaireResponse")]
+"""What people answered. It is told that it is not read, since who sends it counts on it."""
 
 AnyResource: Any = reduce(or_, (*READ, *UNREAD))
 """Any resource that FHIR has, told apart by `resourceType` while the bytes are read."""
