@@ -151,13 +151,7 @@ def results_of_disease(
 
     `verdict` is the one by diagnosis, which is not true. A positive test against a refuted diagnosis is unknown.
     """
-    answers = []
-    for each in concept.results:
-        analyte = case.catalogue.analytes.get(each)
-        if analyte is None:
-            continue
-        facts = [fact for fact in latest(case.chart.observations(each), case.as_of) if _is_young(case, fact)]
-        answers += [(fact, analyte, outcome_of(case, fact, analyte)) for fact in facts]
+    answers = _latest_outcomes(case, concept.results)
     positive = [(fact, analyte) for fact, analyte, holds in answers if holds is Truth.TRUE]
     negative = [(fact, analyte) for fact, analyte, holds in answers if holds is Truth.FALSE]
     if positive:
@@ -177,24 +171,27 @@ def results_of_disease(
 
 def hinted_at(case: Case, node: HasCondition, concept: Concept, verdict: Verdict) -> Verdict:
     """A positive test that goes with the disease, though not only with it: absence of the diagnosis is open then."""
-    positive = [
-        (fact, analyte)
-        for analyte in (case.catalogue.analytes[each] for each in concept.hinted_by)
-        for fact in latest(case.chart.observations(analyte.id), case.as_of)
-        if _is_young(case, fact) and outcome_of(case, fact, analyte) is Truth.TRUE
-    ]
+    outcomes = _latest_outcomes(case, concept.hinted_by)
+    positive = [(fact, analyte) for fact, analyte, holds in outcomes if holds is Truth.TRUE]
     if not positive:
         return verdict
-    missing = tuple(
-        Missing("Observation", analyte.name, case.memory.coding(analyte.codes))
-        for each in concept.results
-        for analyte in (case.catalogue.analytes[each],)
-    )
+    tests = [case.catalogue.analytes[each] for each in concept.results]
+    missing = tuple(Missing("Observation", each.name, case.memory.coding(each.codes)) for each in tests)
     return Verdict(
         Truth.UNKNOWN, node, Basis.NONE, _sentence(positive, "positive"),
         evidence=_evidence(case, positive, Truth.UNKNOWN),
         missing=(Missing("Condition", f"whether the patient has {concept.name}"), *missing),
     )  # fmt: skip
+
+
+def _latest_outcomes(case: Case, analytes: Iterable[str]) -> list[tuple[ObservationFact, Analyte, Truth]]:
+    """The latest results of each of these analytes that count, and whether each is positive."""
+    return [
+        (fact, analyte, outcome_of(case, fact, analyte))
+        for analyte in (case.catalogue.analytes[each] for each in analytes)
+        for fact in latest(case.chart.observations(analyte.id), case.as_of)
+        if _is_young(case, fact)
+    ]
 
 
 def _is_young(case: Case, fact: ObservationFact) -> bool:
