@@ -60,9 +60,10 @@ def _recorded(case: Case, node: HasCondition, concept: Concept) -> Verdict:
     verdict = weigh(case, node, concept.name, concept.families, findings)
     if verdict.holds is not Truth.TRUE and concept.results:
         verdict = results_of_disease(case, node, concept, verdict, findings)
-    if verdict.holds is Truth.FALSE and verdict.basis is Basis.ABSENCE and concept.hinted_by:
-        return hinted_at(case, node, concept, verdict)
-    return verdict
+    if verdict.holds is not Truth.FALSE:
+        return verdict
+    hints = concept.hinted_by + (concept.traced_by if verdict.basis is Basis.ABSENCE else ())
+    return hinted_at(case, node, concept, verdict, hints) if hints else verdict
 
 
 def _without_primary(case: Case, node: HasCondition, concept: Concept, verdict: Verdict) -> Verdict:
@@ -127,7 +128,8 @@ def _findings(case: Case, node: HasCondition, concept: Concept) -> tuple[Found, 
     families = tuple(each for each in TREATMENT_FAMILIES if each in concept.families or each in concept.also_in)
     treatments = case.chart.treatments(node.concept, families) if families else ()
     observed = case.chart.concept_observations(node.concept)
-    if not hits and not treatments and not observed and not concept.results and not concept.hinted_by:
+    tests = concept.results or concept.hinted_by or concept.traced_by
+    if not hits and not treatments and not observed and not tests:
         return None
     window = window_of(node.when, case.as_of)
     conditions: Found = []

@@ -169,9 +169,9 @@ def results_of_disease(
     )
 
 
-def hinted_at(case: Case, node: HasCondition, concept: Concept, verdict: Verdict) -> Verdict:
-    """A positive test that goes with the disease, though not only with it: absence of the diagnosis is open then."""
-    outcomes = _latest_outcomes(case, concept.hinted_by)
+def hinted_at(case: Case, node: HasCondition, concept: Concept, verdict: Verdict, hints: tuple[str, ...]) -> Verdict:
+    """A positive test that goes with the disease, though it is not the same fact: what is false without it is open."""
+    outcomes = _latest_outcomes(case, hints)
     positive = [(fact, analyte) for fact, analyte, holds in outcomes if holds is Truth.TRUE]
     if not positive:
         return verdict
@@ -179,7 +179,7 @@ def hinted_at(case: Case, node: HasCondition, concept: Concept, verdict: Verdict
     missing = tuple(Missing("Observation", each.name, case.memory.coding(each.codes)) for each in tests)
     return Verdict(
         Truth.UNKNOWN, node, Basis.NONE, _sentence(positive, "positive"),
-        evidence=_evidence(case, positive, Truth.UNKNOWN),
+        evidence=tuple(dict.fromkeys((*verdict.evidence, *_evidence(case, positive, Truth.UNKNOWN)))),
         missing=(Missing("Condition", f"whether the patient has {concept.name}"), *missing),
     )  # fmt: skip
 

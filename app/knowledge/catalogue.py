@@ -74,8 +74,9 @@ class Concept:
     not be shown (a class of drugs that a Procedure may name too). `codes` are its own; `all_codes` (catalogue) adds
     those of the concepts in `includes`, transitively. `without` are codes (or prefixes) taken out again. A record
     coded with one of `broader` or `suggests` is less specific than the question: it leaves the fact unknown.
-    `results` are analytes whose positive result is the same fact (HIV); one of `hinted_by` leaves absence open (an
-    antibody that a past infection leaves too). `event` marks what happens at a moment
+    `results` are analytes whose positive result is the same fact (HIV); one of `hinted_by` makes false unknown (a viral
+    load); one of `traced_by`, which a past disease leaves too (an antibody), does so unless a negative test settles it.
+    `event` marks what happens at a moment
     (infarction, surgery): its onset alone counts for windows. A `systemic` class of drugs counts by systemic
     routes only.
     `not_named` are display words that name something else ("family history of", "screening for").
@@ -96,6 +97,7 @@ class Concept:
     broader_concepts: tuple[str, ...] = ()
     results: tuple[str, ...] = ()
     hinted_by: tuple[str, ...] = ()
+    traced_by: tuple[str, ...] = ()
     not_named: tuple[str, ...] = ()
     event: bool = False
     malignancy: bool = False

@@ -170,6 +170,7 @@ def _check_references(
             "broader_concepts": [(one, concepts) for one in each.broader_concepts],
             "results": [(one, analytes) for one in each.results],
             "hinted_by": [(one, analytes) for one in each.hinted_by],
+            "traced_by": [(one, analytes) for one in each.traced_by],
             "scale_degrees": [(bound[0], scales) for bound in each.scale_degrees.values()],
         }
         for key, ids in named.items():

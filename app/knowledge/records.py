@@ -243,6 +243,7 @@ def read_concept(entry: Entry, lists: Mapping[str, tuple[tuple[str, str], ...]])
         broader_concepts=entry.texts("broader_concepts"),
         results=entry.texts("results"),
         hinted_by=entry.texts("hinted_by"),
+        traced_by=entry.texts("traced_by"),
         not_named=entry.texts("not_named"),
         event=entry.flag("event"),
         malignancy=entry.flag("malignancy"),
