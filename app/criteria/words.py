@@ -52,11 +52,6 @@ def limit_words(limit: Quantity | NormalLimit) -> str:
     return text if limit.plus is None else f"{text} + {quantity_words(limit.plus)}"
 
 
-def bound_words(bound: Bound) -> str:
-    """For example "at most 3 x ULN"."""
-    return f"{OP_WORDS[bound.op]} {limit_words(bound.limit)}"
-
-
 def range_words(bounds: Iterable[tuple[Op, str]]) -> str:
     """Bounds as one phrase: "between 0 and 1" for two closed ends, else joined by "and"."""
     given = tuple(bounds)

@@ -14,7 +14,7 @@ from app.evaluator.truth import Truth, all_of
 from app.evaluator.verdict import Basis, Evidence, Missing, Role, Verdict
 
 if TYPE_CHECKING:
-    from app.criteria.nodes import AgeBound
+    from app.criteria.nodes import AgeBound, Criterion
     from app.evaluator.case import Case
 
 _ROLES = {Truth.TRUE: Role.SUPPORTS, Truth.FALSE: Role.CONTRADICTS, Truth.UNKNOWN: Role.CONSIDERED}
@@ -23,16 +23,10 @@ _ROLES = {Truth.TRUE: Role.SUPPORTS, Truth.FALSE: Role.CONTRADICTS, Truth.UNKNOW
 def judge_age(case: Case, node: AgeIs) -> Verdict:
     """The verdict on an AgeIs; a partial birth date gives every age that it allows."""
     patient = case.chart.patient
-    birth = patient.birth
+    birth = case.birth
     said = range_words((each.op, each.age.words()) for each in node.bounds)
-    if birth is None or birth.earliest is None or birth.latest is None or birth.earliest > case.as_of:
-        return Verdict(
-            Truth.UNKNOWN,
-            node,
-            Basis.NONE,
-            "The birth date is not recorded.",
-            missing=(Missing("Patient", "birth date"),),
-        )
+    if birth is None or birth.earliest is None or birth.latest is None:
+        return no_birth_date(node)
     oldest = _holds(node, birth.earliest, case.as_of)
     youngest = _holds(node, min(birth.latest, case.as_of), case.as_of)
     unit = node.bounds[0].age.unit
@@ -56,6 +50,12 @@ def judge_age(case: Case, node: AgeIs) -> Verdict:
         (shown,),
         turns_on=_turns(node, birth.latest, case.as_of, holds) if birth.earliest == birth.latest else None,
     )
+
+
+def no_birth_date(node: Criterion) -> Verdict:
+    """The verdict where an age is asked for and there is nothing to count from."""
+    missing = (Missing("Patient", "birth date"),)
+    return Verdict(Truth.UNKNOWN, node, Basis.NONE, "The birth date is not recorded.", missing=missing)
 
 
 def _holds(node: AgeIs, born: date, on: date) -> Truth:

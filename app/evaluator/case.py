@@ -145,6 +145,13 @@ class Case:
     memo: dict[tuple[object, ...], Any] = field(default_factory=dict)
     """What several nodes of this chart ask for: the latest values, values in a unit, records that nobody can place."""
 
+    @property
+    def birth(self) -> DateSpan | None:
+        """The recorded birth date; one that lies after `as_of` is none."""
+        birth = self.chart.patient.birth
+        is_ahead = birth is not None and birth.earliest is not None and birth.earliest > self.as_of
+        return None if is_ahead else birth
+
     def is_recent(self, when: DateSpan | None) -> bool:
         """Whether a value is not stale: not older than the setting says."""
         return when is not None and when.earliest is not None and when.earliest >= self.stale_before

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from app.criteria.nodes import HasCondition, Timing
 from app.evaluator.degrees import degree_of_condition, is_about_activity
-from app.evaluator.exceptions import covered
+from app.evaluator.exceptions import leave_out
 from app.evaluator.facts import Activity, Certainty, FlagValue, Match, Standing
 from app.evaluator.findings import Finding, in_role, weigh
 from app.evaluator.matching import any_is, is_event
 from app.evaluator.others import weigh_others
 from app.evaluator.periods import of_condition, of_treatment
 from app.evaluator.results import hinted_at, outcome_of, results_of_disease
-from app.evaluator.truth import Truth, any_of, negate
+from app.evaluator.truth import Truth, any_of
 from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict
 from app.evaluator.windows import DAWN, Period, Window, day_in, leaves, overlaps, window_of
 from app.evaluator.wording import coded_text, days_text, first_coding, on, period_text
@@ -176,12 +176,7 @@ def condition_finding(
     if fact.certainty is Certainty.SUSPECTED and not node.suspected:
         finding.require(Truth.UNKNOWN, (Missing("Condition", f"confirmation or refutation of {name}", hit.coding),))
     _judge_cause(case, node, fact, finding)
-    for each in node.excluding:
-        cover = covered(case, each, fact)
-        finding.evidence = (*finding.evidence, *cover.evidence)
-        finding.require(negate(cover.holds), cover.missing, cover.questions)
-        if cover.holds is Truth.TRUE:
-            finding.text = f"{finding.text}, which is an exception"
+    leave_out(case, node.excluding, fact, finding)
     if node.degree is not None and finding.holds is not Truth.FALSE:
         degree = degree_of_condition(case, node, concept, fact)
         finding.evidence = (*finding.evidence, *degree.evidence)
@@ -345,10 +340,7 @@ def _treatment(
         finding.missing = (Missing(kind, f"date of {name}, and whether {concept.name} is still there", hit.coding),)
     if hit.match is not Match.IS:
         finding.require(Truth.UNKNOWN, (which(concept.name, kind, name, hit),))
-    for each in node.excluding:
-        cover = covered(case, each, fact)
-        finding.evidence = (*finding.evidence, *cover.evidence)
-        finding.require(negate(cover.holds), cover.missing, cover.questions)
+    leave_out(case, node.excluding, fact, finding)
     return finding
 
 

@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from app.criteria.nodes import State
 from app.evaluator.facts import Activity, ConditionFact, Match, TreatmentFact
-from app.evaluator.truth import Truth, all_of
+from app.evaluator.truth import Truth, all_of, negate
 from app.evaluator.verdict import Evidence, Missing, Question
 from app.evaluator.wording import coded_text
 from app.knowledge.catalogue import Family
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from app.criteria.nodes import Except
     from app.evaluator.case import Case
+    from app.evaluator.findings import Finding
 
 _TREATMENTS = (Family.PROCEDURE, Family.MEDICATION, Family.IMMUNIZATION)
 
@@ -25,6 +28,16 @@ class Cover(NamedTuple):
     missing: tuple[Missing, ...] = ()
     questions: tuple[Question, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+
+
+def leave_out(case: Case, exceptions: Iterable[Except], fact: ConditionFact | TreatmentFact, finding: Finding) -> None:
+    """What an exception covers does not make the statement true."""
+    for each in exceptions:
+        cover = covered(case, each, fact)
+        finding.evidence = (*finding.evidence, *cover.evidence)
+        finding.require(negate(cover.holds), cover.missing, cover.questions)
+        if cover.holds is Truth.TRUE:
+            finding.text = f"{finding.text}, which is an exception"
 
 
 def covered(case: Case, exception: Except, fact: ConditionFact | TreatmentFact) -> Cover:

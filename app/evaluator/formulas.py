@@ -71,7 +71,7 @@ def cockcroft_gault(case: Case) -> tuple[ObservationFact, tuple[Evidence, ...]] 
     patient = case.chart.patient
     creatinine = _input(case, "creatinine", "mg/dL")
     weight = _input(case, "body-weight", "kg")
-    birth = patient.birth
+    birth = case.birth
     if creatinine is None or weight is None or patient.gender not in {"male", "female"}:
         return None
     if birth is None or birth.earliest is None or birth.earliest != birth.latest or not creatinine.value:

@@ -132,7 +132,7 @@ def _fits_sex(case: Case, applies: Coded) -> Truth:
 
 
 def _fits_age(case: Case, fact: ObservationFact, each: ReferenceRange) -> Truth:
-    birth, when = case.chart.patient.birth, fact.when
+    birth, when = case.birth, fact.when
     if birth is None or birth.earliest is None or birth.earliest != birth.latest:
         return Truth.UNKNOWN
     day = when.latest if when is not None and when.latest is not None else case.as_of

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from app.criteria.nodes import EVER, HadTreatment, HasCondition, Reproductive, ReproductiveIs, Sex
 from app.criteria.time import TimeUnit, completed
+from app.evaluator.ages import no_birth_date
 from app.evaluator.facts import Match
 from app.evaluator.picks import Answer, evidence_of, latest
 from app.evaluator.results import outcome_of
@@ -40,7 +41,7 @@ def judge_reproductive(case: Case, node: ReproductiveIs) -> Verdict:
 
 
 def _childbearing(case: Case, node: ReproductiveIs) -> Verdict:
-    patient, birth = case.chart.patient, case.chart.patient.birth
+    patient, birth = case.chart.patient, case.birth
     low, high = case.settings.childbearing_ages
     if patient.gender != Sex.FEMALE:
         return Verdict(
@@ -51,13 +52,7 @@ def _childbearing(case: Case, node: ReproductiveIs) -> Verdict:
     if ended is not None and ended.holds is Truth.FALSE:
         return ended
     if birth is None or birth.earliest is None or birth.latest is None:
-        return Verdict(
-            Truth.UNKNOWN,
-            node,
-            Basis.NONE,
-            "The birth date is not recorded.",
-            missing=(Missing("Patient", "birth date"),),
-        )
+        return no_birth_date(node)
     oldest = completed(birth.earliest, case.as_of, TimeUnit.YEAR)
     youngest = completed(birth.latest, case.as_of, TimeUnit.YEAR)
     shown = Evidence(patient.source.reference, Role.SUPPORTS, "Patient.birthDate", f"{oldest} years", date_text(birth))

@@ -10,13 +10,13 @@ from app.criteria.words import dose_words
 from app.evaluator.conditions import condition_finding, which
 from app.evaluator.degrees import ask_degree
 from app.evaluator.doses import exposure_of, judge_dose
-from app.evaluator.exceptions import covered
+from app.evaluator.exceptions import leave_out
 from app.evaluator.facts import Match, Standing, TreatmentFact
 from app.evaluator.findings import Finding, once, weigh
 from app.evaluator.matching import any_is, has_code, is_event
 from app.evaluator.periods import of_treatment
 from app.evaluator.routes import by_route, implied_routes, routes_of
-from app.evaluator.truth import Truth, any_of, negate
+from app.evaluator.truth import Truth, any_of
 from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict
 from app.evaluator.windows import DUSK, Period, Window, leaves, overlaps, window_of
 from app.evaluator.wording import coded_text, date_text, days_text, first_coding, listed, period_text
@@ -238,12 +238,7 @@ def _narrow(case: Case, node: HadTreatment, concept: Concept, fact: TreatmentFac
         finding.require(_intent(case, node.intent, fact), (Missing(kind, f"intent of {name}: {node.intent} or not"),))
     if node.reason is not None:
         finding.require(_reason(case, node.reason, fact), (Missing(kind, f"reason for {name}"),))
-    for each in node.excluding:
-        cover = covered(case, each, fact)
-        finding.evidence = (*finding.evidence, *cover.evidence)
-        finding.require(negate(cover.holds), cover.missing, cover.questions)
-        if cover.holds is Truth.TRUE:
-            finding.text = f"{finding.text}, which is an exception"
+    leave_out(case, node.excluding, fact, finding)
 
 
 def _dosed(

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from app.knowledge.catalogue import Catalogue
 
 REPRODUCTIVE = {"pregnancy": Reproductive.PREGNANT, "breastfeeding": Reproductive.BREASTFEEDING}
-ONLY_A_DISEASE_NAME = frozenset({"disease under study"})
 
 
 @dataclass(slots=True)
