@@ -47,7 +47,7 @@ def ends_of(case: Case, fact: ObservationFact, analyte: Analyte, limit: NormalLi
     """The ends that may be meant, in the value's unit; empty where there is none."""
     found = []
     for place, each in enumerate(fact.ranges):
-        if not _is_normal(each.type):
+        if not _is_normal(each.type) or not _is_range(each):
             continue
         end = each.high if limit.end is NormalEnd.UPPER else each.low
         if end is None:
@@ -112,6 +112,16 @@ def _is_normal(kind: Coded) -> bool:
     if codes:
         return bool(codes & _NORMAL)
     return not kind.text or kind.text.strip().lower().startswith("normal")
+
+
+def _is_range(each: ReferenceRange) -> bool:
+    """Whether it can be one: what ends at nothing, or before it begins, was entered in error."""
+    if each.high is None:
+        return True
+    if each.high.value <= 0:
+        return False
+    comparable = each.low is not None and (each.low.code, each.low.unit) == (each.high.code, each.high.unit)
+    return not comparable or each.low is None or each.low.value <= each.high.value
 
 
 def _fits(case: Case, fact: ObservationFact, each: ReferenceRange) -> Truth:
