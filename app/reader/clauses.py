@@ -34,7 +34,7 @@ from app.reader.drafts import question
 from app.reader.rewrite import in_window, rewrite_treatments, window_of
 from app.reader.scan_state import UnreadError
 from app.reader.scanner import Scanner
-from app.reader.tokens import NameKind, Token, names_of, tokenise
+from app.reader.tokens import NameKind, Token, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,7 @@ class Clauses:
         """The node of `text[start:end]`; never raises, never drops a word."""
         start, end = self._trim(start, end)
         text = self.context.source[start:end]
-        tokens = tokenise(self.context.text, start, end, self.context.phrases)
+        tokens = self.context.tokens(start, end)
         cues = {cue for token in tokens for cue in token.cues}
         quote = Quote(text, start, end)
         if "note" in cues:
@@ -147,7 +147,7 @@ class Clauses:
 
     def _allowance(self, start: int, end: int, parts: list[Criterion]) -> bool:
         """Reads "X are allowed", "X is not considered systemic treatment": an exception to what was said before."""
-        tokens = tokenise(self.context.text, start, end, self.context.phrases)
+        tokens = self.context.tokens(start, end)
         at = next((k for k, token in enumerate(tokens) if "allowed" in token.cues), None)
         if at is None:
             return False
@@ -218,11 +218,7 @@ class Clauses:
         if match is None or ";" not in text[match.end() :]:
             return None
         head = self._clause(start, start + match.start())
-        ever = "ever" in {
-            cue
-            for token in tokenise(self.context.text, start, start + match.start(), self.context.phrases)
-            for cue in token.cues
-        }
+        ever = "ever" in {cue for token in self.context.tokens(start, start + match.start()) for cue in token.cues}
         saved, self.context.lead = self.context.lead, EVER if ever else None
         members = [self._clause(*span) for span in self._segments(start + match.end(), end)]
         self.context.lead = saved
@@ -237,7 +233,7 @@ class Clauses:
         start, end = self._trim(start, end)
         text = self.context.source[start:end]
         quote = Quote(text, start, end)
-        tokens = tokenise(self.context.text, start, end, self.context.phrases)
+        tokens = self.context.tokens(start, end)
         cues = {cue for token in tokens for cue in token.cues}
         if _PERSON.match(text) and "judgement" in cues:
             return question(text, quote)
@@ -267,7 +263,7 @@ class Clauses:
         match = re.search(r",?\s*\b(?:such as|including|for example)\s+", text, re.IGNORECASE)
         if match is None or not self.excludes or any(sign in text for sign in "();"):
             return None
-        head = tokenise(self.context.text, start, start + match.start(), self.context.phrases)
+        head = self.context.tokens(start, start + match.start())
         if any(token.duration is not None or "within" in token.cues for token in head):
             return None
         named = self._scan(start + match.end(), end)
@@ -295,7 +291,7 @@ class Clauses:
 
     def _repaired(self, start: int, end: int) -> Criterion | None:
         """A limit that lost its brackets in the middle of a name ("B HBV DNA>1000copy/mL/C virus hepatitis")."""
-        tokens = tokenise(self.context.text, start, end, self.context.phrases)
+        tokens = self.context.tokens(start, end)
         for k, token in enumerate(tokens):
             named = names_of(token, NameKind.ANALYTE)
             if (
@@ -336,7 +332,7 @@ class Clauses:
         return made, rest[0], 1
 
     def _topic(self, match: re.Match[str], start: int, end: int) -> Criterion | None:
-        topic = tokenise(self.context.text, start, start + match.end(1), self.context.phrases)
+        topic = self.context.tokens(start, start + match.end(1))
         saved, self.context.topic = self.context.topic, self._topic_things(start, start + match.end(1))
         try:
             inner = Clauses(self.context, excludes=self.excludes)

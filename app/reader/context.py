@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from app.criteria.time import Duration, TimeUnit
 from app.knowledge.ucum import UnitError
+from app.reader.quantities import tokenise
 
 if TYPE_CHECKING:
     from app.criteria.nodes import Quantity, When
     from app.knowledge.catalogue import Catalogue
     from app.reader.drafts import Draft
-    from app.reader.tokens import Phrases
+    from app.reader.phrases import Phrases
+    from app.reader.tokens import Token
 
 # A bracket that only abbreviates the words before it, or points to an appendix, says nothing of its own.
 _ABBREVIATION = re.compile(
@@ -26,6 +29,19 @@ _ABBREVIATION = re.compile(
 _LEAST, _MOST = Fraction(1, 1000), Fraction(10**7)
 _LOWER_RUN = re.compile(r"[a-z]{3,}")
 _DAMAGED = re.compile(r"[×xX]\s*10(\d{1,2})(?=\s*/)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A stretch of the text and its tokens."""
+
+    start: int
+    end: int
+    tokens: list[Token]
+
+
+def _start(token: Token) -> int:
+    return token.start
 
 
 @dataclass(slots=True)
@@ -42,6 +58,24 @@ class Context:
     topic: tuple[Draft, ...] = ()
     last_condition: str = ""
     lead: When | None = None
+    _cut: _Cut | None = None
+
+    def tokens(self, start: int, end: int) -> list[Token]:
+        """The tokens of `text[start:end]`, a list of the caller's own.
+
+        Clauses are read from the whole to its parts, so that the longest stretch is cut into tokens once and its parts
+        are taken from it, but where a part begins or ends inside a name of the whole.
+        """
+        cut = self._cut
+        if cut is None or not (cut.start <= start and end <= cut.end):
+            tokens = tokenise(self.text, start, end, self.phrases)
+            self._cut = _Cut(start, end, tokens)
+            return list(tokens)
+        first = bisect_left(cut.tokens, start, key=_start)
+        last = bisect_left(cut.tokens, end, first, key=_start)
+        if (first and cut.tokens[first - 1].end > start) or (last > first and cut.tokens[last - 1].end > end):
+            return tokenise(self.text, start, end, self.phrases)
+        return cut.tokens[first:last]
 
     def note(self, text: str) -> None:
         """Say once, on the criterion being read, what was repaired or decided."""

@@ -49,8 +49,12 @@ _SAME_LENGTH = str.maketrans(
 )
 # Markdown escapes: the backslash becomes a space, so that "\>10" keeps its length.
 _ESCAPE = re.compile(r"\\(?=[<>*_\[\]()#+\-.!~^&=|{}`\\])")
+# HTML's names of signs that were never turned back; the sign goes last, so that "&lt;=" stays one comparator.
+_ENTITY = re.compile(r"&(lt|gt|le|ge|amp|nbsp);")
+_ENTITIES = {"lt": "<", "gt": ">", "le": "≤", "ge": "≥", "amp": "&", "nbsp": " "}
 
 
 def normalise(text: str) -> str:
     """`text` with full-width and typographic signs made plain; same length, so spans need no map."""
+    text = _ENTITY.sub(lambda found: _ENTITIES[found[1]].rjust(len(found[0])), text)
     return _ESCAPE.sub(" ", text.translate(_SAME_LENGTH))

@@ -32,8 +32,10 @@ from app.reader.context import Context, blank_abbreviations, damage
 from app.reader.items import Item, split_items
 from app.reader.layout import Page, read_page
 from app.reader.normalise import normalise
+from app.reader.phrases import phrases_of
+from app.reader.quantities import tokenise
 from app.reader.registration import Kind, ReadCriterion, Reading, Registration, StructuredBounds
-from app.reader.tokens import NameKind, names_of, phrases_of, tokenise
+from app.reader.tokens import NameKind, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

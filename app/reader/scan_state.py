@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from app.criteria.nodes import Criterion, NotUnderstood, Outcome, Quote, Route, When
 from app.reader.drafts import Draft, make, question
-from app.reader.tokens import Tok, Token, tokenise
+from app.reader.tokens import Tok, Token
 
 if TYPE_CHECKING:
     from app.criteria.time import Duration
@@ -63,7 +63,7 @@ class ScanState:
         self.text = context.source
         self.start, self.end = start, end
         self.excludes = excludes
-        self.tokens = tokens if tokens is not None else tokenise(context.text, start, end, context.phrases)
+        self.tokens = tokens if tokens is not None else context.tokens(start, end)
         self.i = 0
         self.drafts: list[Draft] = []
         self.joins: list[str] = []
