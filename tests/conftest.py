@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-_BESIDE = Path(__file__).parents[2] / "shared"
+from tests.reference import reference_folder
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of reference material, which is not part of the repository: beside the checkout, or ELIGO_SHARED."""
-    folder = Path(os.environ.get("ELIGO_SHARED", _BESIDE))
+    folder = reference_folder()
     if not (folder / "design").is_dir():
         pytest.skip(f"The reference material is not on this machine ({folder}); ELIGO_SHARED may name it.")
     return folder

@@ -111,6 +111,7 @@ def _treatment(node: HadTreatment) -> str:
         f"never {'/'.join(node.not_routes)}" if node.not_routes else "",
         f"at {'/'.join(node.sites)}" if node.sites else "",
         node.intent or "",
+        f"for {node.reason}" if node.reason else "",
         "planned" if node.planned else "",
         _excepts(node.excluding),
     )
