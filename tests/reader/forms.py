@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from app.knowledge.catalogue import Analyte, Catalogue
 from app.knowledge.ucum import UnitError
-from app.reader.tokens import phrases_of, stems
+from app.reader.phrases import phrases_of, stems
 
 
 @dataclass(frozen=True, slots=True)
