@@ -15,7 +15,8 @@ from typing import TypeAlias
 
 from app.knowledge.catalogue import Analyte, Catalogue
 from app.knowledge.ucum import UnitError
-from app.reader.phrases import phrases_of, stems
+from app.reader.lexing import stems
+from app.reader.phrases import phrases_of
 
 
 @dataclass(frozen=True, slots=True)
