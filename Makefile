@@ -35,8 +35,8 @@ demo: $(VENV)/.run  ## Judge the demonstration patients against the demonstratio
 serve: $(VENV)/.run  ## Serve on http://127.0.0.1:8000 (documentation under /docs)
 	$(BIN)/eligo serve
 
-test: $(VENV)/.dev  ## Run the tests, with branch coverage
-	$(BIN)/python -m pytest --cov --cov-report=term
+test: $(VENV)/.dev  ## Run the tests on every core, with branch coverage
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term
 
 check: $(VENV)/.dev  ## Lint, types, import order, schemas, freshness of generated files
 	$(BIN)/ruff check .
