@@ -44,6 +44,19 @@ def _start(token: Token) -> int:
     return token.start
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the words before a list say of each of its items ("History of any of the following within 6 months:")."""
+
+    lead: When | None = None
+    treat: bool = False
+    treat_current: bool = False
+    allergy: bool = False
+    suspected: bool = False
+    planned: bool = False
+    degrees: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class Context:
     """`source` is quoted, `text` (same offsets, abbreviations blanked) is read."""
@@ -58,6 +71,7 @@ class Context:
     topic: tuple[Draft, ...] = ()
     last_condition: str = ""
     lead: When | None = None
+    frame: Frame | None = None
     _cut: _Cut | None = None
 
     def tokens(self, start: int, end: int) -> list[Token]:

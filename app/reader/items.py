@@ -5,22 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from app.reader.headings import announces, is_section, keeps_list, part_name, side_heading
 from app.reader.registration import Kind
 
-_BULLET = re.compile(r"(?:[•●▪◦○■□➢►·*]|-(?!\d))\s*")
+_BULLET = re.compile(r"(?:[•●▪◦○■□➢►·*#]+|-(?!\d)|o(?=\s{2,}|\s[A-Z]))\s*")
 _NUMBER = re.compile(r"\(?(\d{1,2}|[a-hA-H]|[ivx]{1,4})[.)](?!\d)\s*|(\d{1,2})\s*,(?=\s*[A-Z])\s*")
 _INLINE = re.compile(r"(?<=[;.,])\s*\(?(\d{1,2})\)\s*")
-_HEADING = re.compile(
-    r"""^\W*(?:(?:key|main|major|general|principal|additional|patient|subject|participant)\s+)*
-    (?:(?P<inc>inclusion|include)|(?P<exc>exclusion|exclude))(?:\s+criteri(?:a|on))?\b
-    (?P<tail>[^:\n]{0,60}?)\s*(?P<colon>[:：])?[\s*_]*(?P<rest>.*)$""",
-    re.IGNORECASE | re.VERBOSE,
-)
 _PLACEHOLDER = re.compile(r"^(?:not provided|not available|not applicable|n/?a|none)\.?$", re.IGNORECASE)
-_PREAMBLE = re.compile(
-    r"(?:criteria|following|conditions|requirements|study|enrolled|eligible|included|excluded|if)\b[^.]*[:：]?\s*$",
-    re.IGNORECASE,
-)
+LINKED = re.compile(r"(?:[;,.:\s-]|^)(?:and\s*/\s*)?or\W*$", re.IGNORECASE)
+LINKS = re.compile(r"^\W*(?:and\s*/\s*)?or\b(?!\s+who)\W*", re.IGNORECASE)
 _CATCH_ALL = re.compile(
     r"^(?:any (?:other|uncertain)|other (?:conditions|reasons|circumstances|situations|factors)|"
     r"in the (?:investigator|opinion)|according to the judg|"
@@ -31,7 +24,12 @@ _CATCH_ALL = re.compile(
 
 @dataclass(slots=True)
 class Item:
-    """One item of a list. [start, end) is its own text; `stop` ends its last child."""
+    """One item of a list. [start, end) is its own text; `stop` ends its last child.
+
+    `part` is the heading that binds it to one part of the study, `topic` the section name it stands under, `either`
+    says that its own words and its children are alternatives ("... or" at the end of a line). `under` is the item of
+    the same list whose words may hold for it ("at least one of the following:" before items of the same indent).
+    """
 
     kind: Kind
     number: str
@@ -40,6 +38,10 @@ class Item:
     start: int
     end: int
     children: list[Item] = field(default_factory=list)
+    part: tuple[int, int] | None = None
+    topic: tuple[int, int] | None = None
+    either: bool = False
+    under: Item | None = None
 
     @property
     def stop(self) -> int:
@@ -53,6 +55,7 @@ class _Line:
     end: int
     indent: int
     blank_before: bool
+    opens: bool = False
 
 
 def split_items(text: str, start: int, end: int, kind: Kind | None) -> list[Item]:
@@ -64,37 +67,66 @@ def split_items(text: str, start: int, end: int, kind: Kind | None) -> list[Item
     tree = _Tree(text)
     side = kind or Kind.INCLUSION
     explicit = kind is not None
-    for found in _lines(text, start, end):
+    lines = _lines(text, start, end)
+    for n, found in enumerate(lines):
         line = found
         content = text[line.start : line.end]
-        heading = _HEADING.match(content)
-        if heading and _is_heading(heading, content):
-            side = Kind.INCLUSION if heading["inc"] else Kind.EXCLUSION
+        following = lines[n + 1] if n + 1 < len(lines) else None
+        if heading := side_heading(content, line.start):
+            side = heading.side
             explicit = True
             tree.close()
-            rest = heading["rest"]
-            if not rest.strip("*_ "):
+            if heading.part is not None:
+                tree.part, tree.part_follows = heading.part, False
+            elif not tree.part_follows:
+                tree.part = None
+            if heading.rest is None:
                 continue
-            offset = line.end - len(rest)
-            line = _Line(offset, line.end, line.indent, blank_before=False)
-            content = rest
+            line = _Line(heading.rest, line.end, line.indent, blank_before=False)
+            content = text[line.start : line.end]
+        elif (
+            following
+            and not _BULLET.match(content)
+            and part_name(content)
+            and side_heading(text[following.start : following.end], following.start)
+        ):
+            # "Part 2" above "Inclusion Criteria": both lists below are for that part, until the next such line.
+            tree.close()
+            tree.part, tree.part_follows = (line.start, line.end), True
+            continue
         if _PLACEHOLDER.match(content.strip()):
             if not explicit and not tree.roots:
                 side = Kind.EXCLUSION
             tree.close()
             continue
+        line.opens = following is not None and following.indent > line.indent
         tree.add(line, side)
-    return tree.roots
+    return _either(tree.roots, text)
 
 
-def _is_heading(match: re.Match[str], content: str) -> bool:
-    """A heading has a colon, or is the whole line; "Exclusion of pregnancy" is an item."""
-    if "criteri" not in content.lower() and not (match["colon"] and not match["tail"].strip()):
-        return False
-    if match["colon"]:
-        return not match["tail"].strip() or bool(re.match(r"^[\s(][\w\s(),-]*$", match["tail"]))
-    bare = not match["tail"].strip() and not match["rest"].strip(" *_")
-    return bare or re.match(r"^\W*(?i:inclusion|exclusion) (?i:criteria) [A-Z]", content) is not None
+def _either(items: list[Item], text: str) -> list[Item]:
+    """Items that "or" links across lines become one: "creatinine ...; or" and the line after it."""
+    result: list[Item] = []
+    linked = False
+    for item in items:
+        item.children = _either(item.children, text)
+        own = text[item.start : item.end]
+        last = result[-1] if result else None
+        begins = LINKS.match(own)
+        if last is not None and last.kind is item.kind and (linked or begins):
+            head = last if last.either else None
+            if head is None and not last.children:
+                head = last
+                head.either = True
+            if head is not None:
+                bare = item.end <= item.start + (begins.end() if begins else 0) and not item.children
+                linked = bare or LINKED.search(own) is not None
+                if not bare:
+                    head.children.append(item)
+                continue
+        result.append(item)
+        linked = LINKED.search(own) is not None and not item.children
+    return result
 
 
 def _lines(text: str, start: int, end: int) -> list[_Line]:
@@ -121,16 +153,25 @@ class _Tree:
         self.text = text
         self.roots: list[Item] = []
         self.stack: list[Item] = []
+        self.part: tuple[int, int] | None = None
+        self.part_follows = False
+        self.topic: tuple[int, int] | None = None
 
     def close(self) -> None:
         """A heading ends every open item."""
         self.stack = []
+        self.topic = None
 
     def add(self, line: _Line, side: Kind) -> None:
         """Put a line where it belongs, splitting numbers that stand inside it."""
         content = self.text[line.start : line.end]
         marker = _BULLET.match(content)
         number = None if marker else _NUMBER.match(content)
+        bare = content[marker.end() :] if marker else content
+        if is_section(bare) and not line.opens:
+            self.close()
+            self.topic = (line.start, line.end)
+            return
         if marker or number:
             mark = marker or number
             assert mark is not None
@@ -150,11 +191,12 @@ class _Tree:
     def _unmarked(self, line: _Line, side: Kind, content: str) -> None:
         last = self.stack[-1] if self.stack else None
         same_side = [root for root in self.roots if root.kind is side]
+        if last is None and announces(content) and not keeps_list(content, side):
+            return  # words that only announce the list are its heading
         if last is None or not same_side:
-            # Words before the first item that only announce the list are its heading.
-            if content.endswith((":", "：")) or (_PREAMBLE.search(content) and len(content) < 160 and not last):
-                return
             self._item(side, "", "paragraph", line, line.start)
+            if content.endswith((":", "：")) and not same_side and not keeps_list(content, side):
+                self.stack = []  # what follows stands as well by itself
             return
         opener = self._opener()
         if opener is not None and not line.blank_before:
@@ -198,6 +240,10 @@ class _Tree:
             item = self.stack[depth]
             if item.style != style or (item is opener and line.indent > item.indent):
                 continue
+            if style.startswith("bullet") and line.indent < item.indent and depth:
+                continue
+            if style.startswith("bullet") and line.indent > item.indent and not self._indent_of_root(line, style):
+                return item
             if style == "number":
                 if int(label) == int(item.number) + 1:
                     return self.stack[depth - 1] if depth else None
@@ -218,13 +264,17 @@ class _Tree:
             return self.stack[-1]
         return None
 
+    def _indent_of_root(self, line: _Line, style: str) -> bool:
+        """Roots stand at this indent already: a line before it has slipped to the left."""
+        return any(root.indent == line.indent and root.style == style for root in self.roots)
+
     def _root(self, side: Kind, label: str, style: str, line: _Line, begin: int) -> None:
-        item = Item(side, label, style, line.indent, begin, line.end)
+        item = Item(side, label, style, line.indent, begin, line.end, part=self.part, topic=self.topic)
         self.roots.append(item)
         self.stack = [item]
 
     def _child(self, parent: Item, side: Kind, label: str, style: str, line: _Line, begin: int) -> None:
-        item = Item(side, label, style, line.indent, begin, line.end)
+        item = Item(side, label, style, line.indent, begin, line.end, topic=self.topic)
         parent.children.append(item)
         del self.stack[self.stack.index(parent) + 1 :]
         self.stack.append(item)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from app.reader.lexing import stems
+from app.reader.lexing import stem, stems
 from app.reader.tokens import Name, NameKind, Tok, Token
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ _MODIFIERS = (
     "neg",
 )
 _PAST = ("ever", "ever-or-current", "other", "suspected")
+# Categories of the lexicon that are looked up in their own place only, and are no cues.
+_APART = frozenset({"announce"})
 _OUTCOMES = frozenset({"positive", "negative"})
 _ROMANS = frozenset({"i", "ii", "iii", "iv", "v"})
 _PHRASED = frozenset({Tok.WORD, Tok.NUMBER, Tok.PUNCT})
@@ -68,8 +70,9 @@ class Phrases:
         for scale in catalogue.scales.values():
             for name in (scale.name, *scale.names):
                 self._name(stems(name), Name(NameKind.SCALE, scale.id))
+        self.announce = frozenset(stem(word) for word in catalogue.lexicon.phrases.get("announce", ()))
         for category, phrases in catalogue.lexicon.phrases.items():
-            for phrase in phrases:
+            for phrase in phrases if category not in _APART else ():
                 self._cue(stems(phrase), category)
 
     def _name(self, key: tuple[str, ...], name: Name) -> None:

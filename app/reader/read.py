@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 from app.criteria.nodes import (
     AgeBound,
     AgeIs,
-    AllOf,
-    AnyOf,
     Criterion,
     HadTreatment,
     HadVaccine,
@@ -21,16 +19,15 @@ from app.criteria.nodes import (
     NotUnderstood,
     Op,
     Preference,
-    Quote,
     Sex,
     SexIs,
     children,
 )
 from app.criteria.time import Duration, TimeUnit
-from app.reader.clauses import Clauses
 from app.reader.context import Context, blank_abbreviations, damage
 from app.reader.items import Item, split_items
 from app.reader.layout import Page, read_page
+from app.reader.lists import adopt, read_item
 from app.reader.normalise import normalise
 from app.reader.phrases import phrases_of
 from app.reader.quantities import tokenise
@@ -41,13 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from app.knowledge.catalogue import Catalogue
-
-_ANY_CUE = re.compile(
-    r"\b(?:any|one or more|at least one|either)\b[^.]*\b(?:following|these|below|criteria|conditions)\b", re.IGNORECASE
-)
-_ALL_CUE = re.compile(
-    r"\b(?:all of|must meet|meet the following|the following (?:requirements|conditions)|following)\b", re.IGNORECASE
-)
 
 
 def read_registration(text: str, catalogue: Catalogue) -> Registration:
@@ -123,6 +113,7 @@ def read_items(
     plain = normalise(text)
     context = Context(source=plain, text=blank_abbreviations(plain), catalogue=catalogue, phrases=phrases_of(catalogue))
     context.study_disease = _diseases_in(about, context)
+    adopt(items, plain)
     inclusions = [item for item in items if item.kind is Kind.INCLUSION]
     exclusions = [item for item in items if item.kind is Kind.EXCLUSION]
     read = [_criterion(item, f"I{n}", context, text) for n, item in enumerate(inclusions, 1)]
@@ -139,7 +130,7 @@ def _criterion(item: Item, identifier: str, context: Context, source: str) -> Re
     context.notes = []
     for each in damage(context.source[item.start : item.stop]):
         context.note(each)
-    node = _item(item, context)
+    node = read_item(item, context, excludes=item.kind is Kind.EXCLUSION)
     reading = reading_of(node)
     return ReadCriterion(
         id=identifier,
@@ -151,22 +142,6 @@ def _criterion(item: Item, identifier: str, context: Context, source: str) -> Re
         expression=node,
         notes=tuple(context.notes),
     )
-
-
-def _item(item: Item, context: Context) -> Criterion:
-    excludes = item.kind is Kind.EXCLUSION
-    clauses = Clauses(context, excludes=excludes)
-    if not item.children:
-        return clauses.read(item.start, item.end)
-    own = context.source[item.start : item.end]
-    parts = [_item(child, context) for child in item.children]
-    quote = Quote(context.source[item.start : item.stop], item.start, item.stop)
-    announces = own.rstrip().endswith(":")
-    any_of = bool(_ANY_CUE.search(own)) or (excludes and not _ALL_CUE.search(own))
-    if not announces:
-        # A sentence of its own with a list under it: both count.
-        parts.insert(0, clauses.read(item.start, item.end))
-    return (AnyOf if any_of else AllOf)(tuple(parts), quote) if len(parts) > 1 else parts[0]
 
 
 def reading_of(node: Criterion) -> Reading:

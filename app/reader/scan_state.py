@@ -87,6 +87,11 @@ class ScanState:
         self.applies: Criterion | None = None
         self.extra: list[Criterion] = []
         self.lead = context.lead
+        if (frame := context.frame) is not None:
+            self.lead = frame.lead or self.lead
+            self.treat, self.treat_current, self.planned = frame.treat, frame.treat_current, frame.planned
+            self.allergy, self.suspected = frame.allergy, frame.suspected
+            self.inherited = list(frame.degrees)
 
     def _at(self, offset: int = 0) -> Token | None:
         at = self.i + offset

@@ -25,7 +25,7 @@ from app.reader.scan_state import ROUTES, UnreadError, without_parentheses
 from app.reader.tokens import NameKind, Token, names_of
 
 _HEADS = frozenset({"condition", "disease", "disorder", "drug", "agent", "treatment", "therapy"})
-_JOINERS = {",": ",", "or": "or", "and": "and", "/": "or", "and/or": "or", ";": "or"}
+_JOINERS = {",": ",", "or": "or", "nor": "or", "and": "and", "/": "or", "and/or": "or", ";": "or"}
 
 
 class ScanWords(ScanBrackets):

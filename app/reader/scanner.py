@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.criteria.nodes import AllOf, AnyOf, Criterion, If, Not, Quote
+from app.reader.context import Frame
 from app.reader.drafts import question
 from app.reader.scan_state import UnreadError
 from app.reader.scan_words import ScanWords
@@ -17,6 +18,8 @@ from app.reader.tokens import NameKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from app.reader.context import Context
 
 
 class Scanner(ScanWords):
@@ -84,6 +87,21 @@ class Scanner(ScanWords):
             node = If(self.applies, node, None, quote) if not self.excludes else AllOf((self.applies, node), quote)
         return node
 
+    def finish_opening(self) -> None:
+        """The words before a list name nothing themselves: what they name, the list was not meant to say."""
+        pre = self.pre
+        if (
+            self.drafts
+            or self.extra
+            or pre.other
+            or pre.outcome
+            or pre.routes
+            or pre.intent
+            or pre.graded
+            or self.elapsed
+        ):
+            raise UnreadError(self.text[self.start : self.end])
+
     def _finish(self) -> None:
         """What was said before a name that never came: a degree may follow its one name."""
         pre = self.pre
@@ -121,3 +139,33 @@ class Scanner(ScanWords):
         for draft in others:
             if draft.kind is NameKind.CONDITION and draft.outcome is None:
                 draft.degrees = list(first.degrees)
+
+
+def shared_frame(context: Context, start: int, end: int) -> tuple[Frame | None, bool, bool]:
+    """What the words before a list say of its items, whether they say "none of", and whether words are left over."""
+    scanner = Scanner(context, start, end, excludes=False)
+    announce = context.phrases.announce
+    listed = next((k for k, token in enumerate(scanner.tokens) if token.stem == "following"), len(scanner.tokens))
+    kept = [
+        token
+        for k, token in enumerate(scanner.tokens)
+        if not (token.stem in announce or token.stem in {":", ",", "(", ")", ".", "/", "-"})
+        and not ("ge" in token.cues or token.stem.isdigit())
+        and not (k > listed and not token.cues and token.duration is None and token.number is None)
+    ]
+    scanner.tokens = kept
+    try:
+        scanner.scan()
+        scanner.finish_opening()
+    except UnreadError:
+        return None, scanner.negative, True
+    frame = Frame(
+        scanner.lead,
+        scanner.treat,
+        scanner.treat_current,
+        scanner.allergy,
+        scanner.suspected,
+        scanner.planned,
+        tuple(scanner.pre.degrees),
+    )
+    return (None if frame == Frame() else frame), scanner.negative, False

@@ -51,3 +51,23 @@ def test_a_criterion_says_how_far_it_is_computable(text: str, reading: str) -> N
     (criterion,) = read_criteria_text(f"Inclusion Criteria:\n- {text}\n", load_catalogue())
 
     assert criterion.reading.value == reading
+
+
+class Layout(TypedDict):
+    """A text, and the side and reading of each of its criteria."""
+
+    says: str
+    text: str
+    reads: list[str]
+
+
+def _layouts() -> list[Layout]:
+    files = sorted((CASES.parent / "layouts").glob("*.yaml"))
+    return [case for file in files for case in yaml.safe_load(file.read_text())]
+
+
+@pytest.mark.parametrize("case", _layouts(), ids=lambda case: case["says"][:60])
+def test_a_layout_is_read_as_it_is_meant(case: Layout) -> None:
+    criteria = read_criteria_text(case["text"], load_catalogue())
+
+    assert [f"{each.kind.value} {outline(each.expression)}" for each in criteria] == case["reads"]
