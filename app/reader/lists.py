@@ -51,6 +51,21 @@ _EXCEPTS = re.compile(
     r"(?:except(?:ion|ions)?|unless|other than|excluding|apart from)\b[^:]*[:：]?\s*$",
     re.IGNORECASE,
 )
+_NARROWS = re.compile(
+    r"\b(?:if|when|where|in case|unless|who|whose|women|woman|men|males?|females?|with|receiving|taking|"
+    r"for (?:patients|subjects|participants|those|women|men|at least))\b",
+    re.IGNORECASE,
+)
+_WHO = re.compile(
+    r"^\W*(?:(?:all|any)\s+)?(?:patients?|subjects?|participants?|individuals|persons?|people|those)\s+"
+    r"(?:with|who have|who has|having|who had)\b",
+    re.IGNORECASE,
+)
+_DEFINES = re.compile(
+    r"\b(?:meeting (?:any|one)|(?:any|one)(?: or more)? of the following|defined (?:as|by)|(?:as )?evidenced by|"
+    r"as follows|the following)\b",
+    re.IGNORECASE,
+)
 _SCOPE = re.compile(r"^\W*(?:for|if|in|among)\b", re.IGNORECASE)
 _TAIL = re.compile(
     r",?\s*\b(?:and|with|plus|who have|having|as well as)\s+"
@@ -232,7 +247,12 @@ class _Opened:
         """Words before the list that were not read may narrow it, ask for more, or say whom it binds."""
         words = _unread(self.context.source, self.item.start, self.item.end)
         if self.excludes:
-            return AllOf((words, node), quote)
+            head = _WHO.sub("", self.own)
+            if _NARROWS.search(head) or _EVERY.search(head) or re.search(r"\band\b", head) or negated(head):
+                return AllOf((words, node), quote)
+            # A plain heading: each thing listed under it excludes; where nothing says that the list is whole, the
+            # heading itself may exclude as well.
+            return node if _DEFINES.search(head) else AnyOf((node, words), quote)
         if _SCOPE.match(self.own):
             return If(words, node, None, quote)
         if _CONDITIONAL.search(self.own) or keeps_list(self.own, Kind.INCLUSION):
@@ -252,6 +272,11 @@ def _head(node: Criterion) -> Criterion:
 def reads_whole(node: Criterion) -> bool:
     """Nothing of it was not understood."""
     return not isinstance(node, NotUnderstood) and all(map(reads_whole, children(node)))
+
+
+def negated(text: str) -> bool:
+    """A word that turns the meaning stands in it."""
+    return _NONE.search(text) is not None
 
 
 def _count(own: str) -> int | None:
