@@ -69,7 +69,7 @@ def _main() -> None:
 
 
 def _print_grades(console: Console, halves: dict[str, Tally]) -> None:
-    table = Table("half", "registrations", "lines", *Grade, "coverage", "precision", title="Lines")
+    table = Table("half", "registrations", "lines", *Grade, "lost", "coverage", "precision", title="Lines")
     for column in table.columns[1:]:
         column.justify = "right"
     for name, figures in halves.items():
@@ -78,6 +78,7 @@ def _print_grades(console: Console, halves: dict[str, Tally]) -> None:
             str(figures.trials),
             str(figures.lines),
             *(str(figures.grades[grade]) for grade in Grade),
+            str(figures.lost),
             f"{figures.coverage:.1%}",
             f"{figures.precision:.1%}",
         )

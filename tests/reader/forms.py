@@ -70,6 +70,7 @@ _KIND_WORDS = {
 _BOUNDS = re.compile(
     r"(?:<=|>=|<|>) \S+ x (?:ULN|LLN)(?: \+ \S+ \S+)?|(?:<=|>=|<|>) (?:\S+(?: (?!<|>|within\b|room-air|cockcroft)\S+)?)"
 )
+_BRACED = re.compile(r"(?<=defined by )\{(.*?)\}(?= except|$)|(?<=only )\{([^{}]*)\}")
 _DURATION = re.compile(r"\b(\d+(?:\.\d+)?) (week|year|hour|day|month)s?\b")
 _SMALLER = {"week": ("day", 7), "year": ("month", 12)}
 
@@ -83,7 +84,7 @@ def read_form(outline: str, catalogue: Catalogue) -> Form:
 
     Raises OutlineError for brackets that do not match and for ids that do not exist.
     """
-    return _form(outline.strip(), catalogue, positive=True)
+    return _without_tests(_form(outline.strip(), catalogue, positive=True), catalogue)
 
 
 def _form(text: str, catalogue: Catalogue, *, positive: bool) -> Form:
@@ -165,6 +166,35 @@ def leaves(form: Form) -> Iterator[Fact | Person]:
         yield form
 
 
+def _without_tests(form: Form, catalogue: Catalogue) -> Form:
+    """The form without the results that are the same fact as a condition beside them.
+
+    "HIV" is true by a diagnosis or by a positive test: the evaluator asks for both where the condition is asked.
+    """
+    if not isinstance(form, Group):
+        return form
+    parts = [_without_tests(each, catalogue) for each in form.parts]
+    same = {
+        Fact(f"{result} positive", part.positive)
+        for part in parts
+        if isinstance(part, Fact)
+        and part.text.startswith("condition ")
+        and form.count == (1 if part.positive else len(parts))
+        for result in catalogue.concepts[part.text.split()[1]].results
+    }
+    kept = [part for part in parts if part not in same]
+    return group(len(kept) if form.count == len(parts) else form.count, kept)
+
+
+def words(form: Form) -> str:
+    """The form as text, the same for the same form."""
+    if isinstance(form, Group):
+        return f"{form.count}({'; '.join(map(words, form.parts))})"
+    if isinstance(form, Person):
+        return form.word if form.positive else f"not({form.word})"
+    return str(form) if isinstance(form, bool) else form.text if form.positive else f"not({form.text})"
+
+
 # --- leaves ----------------------------------------------------------------------------------------------------------
 
 
@@ -174,11 +204,11 @@ def _leaf(text: str, catalogue: Catalogue, *, positive: bool) -> Form:
     named = _resolve(text, catalogue)
     if named is None:
         return Person("unread", lacking=text)
+    named = _BRACED.sub(lambda inner: f"{{{words(read_form(inner[1] or inner[2], catalogue))}}}", named)
     named = _DURATION.sub(_in_smaller, named)
     first, _, rest = named.partition(" ")
     if first == "age":
         return _range(first, re.findall(r"(<=|>=|<|>) (\S+ \S+)", rest), "", positive=positive)
-    named = re.sub(r"(ctcae-grade) > (\d)", lambda grade: f"{grade[1]} >= {int(grade[2]) + 1}", named)
     if first in catalogue.scales:
         return _scored(first, rest, catalogue, positive=positive)
     if first in catalogue.analytes:
@@ -203,15 +233,16 @@ _OR_HIGHER = {"or higher", "or greater", "or above", "or more", "or worse"}
 
 def _degree(match: re.Match[str]) -> str:
     """A degree in lower case; that of a grade as a bound, and as the datum that defines it."""
-    words = match[1].lower()
-    grade = _GRADE.match(words.replace("≥", ">= ").replace(">=", ">= ").replace(">  =", ">="))
+    said = match[1].lower()
+    grade = _GRADE.match(said.replace("≥", ">= ").replace(">=", ">= ").replace(">  =", ">="))
     if grade is None:
-        return f"[{words}]"
+        return f"[{said}]"
     number = _ROMANS.get(grade["grade"]) or int(grade["grade"])
     at_least = grade["after"].strip() in _OR_HIGHER or grade["before"] == ">="
     if at_least or grade["before"] == ">":
-        return f"defined by {{ctcae-grade >= {number + (not at_least)}}}"
-    return f"[{words}]"
+        lowest = number + (not at_least)
+        return f"defined by {{ctcae-grade in {','.join(str(each) for each in range(lowest, 6))}}}"
+    return f"[{said}]"
 
 
 _QUALIFIERS = re.compile(

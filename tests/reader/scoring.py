@@ -51,6 +51,7 @@ class Tally:
     lines: int = 0
     trials: int = 0
     covered: int = 0
+    lost: int = 0
     grades: Counter[Grade] = field(default_factory=Counter)
     made: Counter[str] = field(default_factory=Counter)
     expected: Counter[str] = field(default_factory=Counter)
@@ -87,6 +88,7 @@ def tally(trials: Iterable[list[Graded]]) -> Tally:
         for each in graded:
             result.lines += 1
             result.covered += each.covered
+            result.lost += each.reading is None
             result.grades[each.grade] += 1
             for counter, found in (
                 (result.made, each.made),
