@@ -15,6 +15,7 @@ from app.api import health, routes
 from app.api.errors import handle_errors
 from app.api.limits import LimitBody, NoLeaks
 from app.api.shapes import Problem
+from app.emitters.canonical import Canonical
 from app.errors import EligoError
 from app.services.evaluation import Evaluation
 from app.services.local import Local
@@ -57,7 +58,7 @@ async def at_hand(settings: Settings) -> AsyncIterator[AtHand]:
     database = Database(settings.database_url)
     try:
         await ensure_current(database)
-        local = Local()
+        local = Local(Canonical(settings.canonical_url))
         opener = _opener(database)
         yield AtHand(Trials(opener, local), Evaluation(opener, local))
     finally:
@@ -85,7 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The service. An SQLite database is brought up to date when it starts; any other one only by `eligo migrate`."""
     settings = settings or load_settings()
     database = Database(settings.database_url)
-    workers = Workers(settings.judge_processes, settings.judge_limit_s)
+    workers = Workers(settings.judge_processes, settings.judge_limit_s, Canonical(settings.canonical_url))
 
     open_store = _opener(database)
 

@@ -9,6 +9,7 @@ from platformdirs import user_data_path
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.emitters.canonical import DEFAULT_BASE
 from app.errors import EligoError
 
 _MB = 1024 * 1024
@@ -34,6 +35,8 @@ class Settings(BaseSettings):
 
     database_url: str = Field(default_factory=_default_url, repr=False)
     """An SQLAlchemy URL: SQLite or PostgreSQL. Default: an SQLite file in the user's data directory."""
+    canonical_url: str = Field(default=DEFAULT_BASE, pattern=r"^https?://[^\s|#?]*[^\s|#?/]$")
+    """The base of the canonical URLs under which trials are published; it stays when the service moves."""
     max_body_bytes: int = Field(default=20 * _MB, ge=1024)
     """The most that a request's body may have, inflated."""
     judge_processes: int = Field(default_factory=lambda: min(2, os.cpu_count() or 1), ge=1, le=64)

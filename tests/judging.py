@@ -31,9 +31,10 @@ def judge(
     complete: frozenset[str] = frozenset(),
     absence: str = "default",
     trial_id: str = "TRIAL",
+    version: int | None = None,
 ) -> dict[str, Any]:
-    """The report as its JSON says it."""
-    trial = _desk().ready(trial_id, None, "A trial", "recruiting", criteria)
+    """The report as its JSON says it. A trial with a version is judged as a stored one."""
+    trial = _desk().ready(trial_id, version, "A trial", "recruiting", criteria)
     options = Options(as_of=as_of, complete=complete, absence=absence)  # type: ignore[arg-type]
     report: dict[str, Any] = orjson.loads(core.judge(trial, body, options, _desk()))
     return report

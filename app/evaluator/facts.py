@@ -293,6 +293,11 @@ class Warning_:  # noqa: N801 - `Warning` is Python's
     reference: str
 
 
+def warning_order(warning: Warning_) -> tuple[str, str, str]:
+    """By the resource, then by what was wrong with it."""
+    return warning.reference, warning.code, warning.text
+
+
 class Match(Enum):
     """How a record's code meets a concept."""
 

@@ -31,6 +31,13 @@ def judge_logic(case: Case, node: AllOf | AnyOf | AtLeast | Not) -> Verdict:
     return _combined(node, because)
 
 
+def combined(node: AllOf | AnyOf | AtLeast | Not | If, because: tuple[Verdict, ...]) -> Verdict:
+    """The verdict on a node of logic whose parts have these verdicts."""
+    if isinstance(node, If):
+        return _picked(node, because[0], because[1], because[2] if len(because) > 2 else None)
+    return _combined(node, because)
+
+
 def _combined(node: AllOf | AnyOf | AtLeast | Not, because: tuple[Verdict, ...]) -> Verdict:
     binding = tuple(each for each in because if not isinstance(each.node, Preference))
     match node:

@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from app.criteria.nodes import Preference, children
+from app.evaluator.answers import judge_with
+from app.evaluator.facts import warning_order
 from app.evaluator.truth import Truth
 from app.evaluator.verdict import Basis
 from app.evaluator.wording import listed
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from app.criteria.nodes import Criterion
+    from app.evaluator.answers import Answers
     from app.evaluator.case import Memory
     from app.evaluator.evaluate import Judge
     from app.evaluator.facts import Chart, Coding, Warning_
@@ -181,9 +184,14 @@ def _part(ident: str, node: Criterion, text: str, says: Callable[[Criterion], st
     return Part(ident, text, span, says(node), canonical, parts, levels)
 
 
-def evaluate_trial(trial: CompiledTrial, judge: Judge, engine: Engine) -> Report:
-    """Judge every criterion. The chart's warnings are taken when all facts have been asked for."""
-    results = tuple(_result(each, judge.judge(each.part.node)) for each in trial.criteria)
+def evaluate_trial(trial: CompiledTrial, judge: Judge, engine: Engine, answers: Answers | None = None) -> Report:
+    """Judge every criterion, with what people answered. The chart's warnings are taken when all facts have been asked
+    for.
+    """
+    if answers is None:
+        results = tuple(_result(each, judge.judge(each.part.node)) for each in trial.criteria)
+    else:
+        results = tuple(_result(each, judge_with(answers, judge, each.part)) for each in trial.criteria)
     counts = dict.fromkeys(Status, 0)
     for result in results:
         counts[result.status] += 1
@@ -195,7 +203,7 @@ def evaluate_trial(trial: CompiledTrial, judge: Judge, engine: Engine) -> Report
         overall_of(counts),
         counts,
         results,
-        chart.warnings,
+        chart.warnings if answers is None else tuple(sorted({*chart.warnings, *answers.noted()}, key=warning_order)),
         engine,
         chart,
     )
@@ -339,7 +347,7 @@ class Words:
 
     def explain(self, verdict: Verdict) -> str:
         """One to three sentences: a fact's own, or those of the parts that decide."""
-        if not verdict.because:
+        if not verdict.because or verdict.explanation:
             return verdict.explanation + self.note(verdict.searched) if verdict.searched else verdict.explanation
         found = self._said.get(id(verdict))
         if found is None:

@@ -27,8 +27,10 @@ from app.evaluator.facts import (
     Source,
     TreatmentFact,
     Warning_,
+    warning_order,
 )
 from app.fhir import resources
+from app.fhir.answers import hear
 from app.fhir.bundle import Opened, open_bundle
 from app.fhir.conditions import read_allergy, read_condition
 from app.fhir.index import FamilyIndex, Record
@@ -44,10 +46,12 @@ from app.fhir.values import BadValue, Values
 from app.knowledge.catalogue import Family
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from datetime import date
 
     from app.criteria.time import DateSpan
     from app.evaluator.facts import PatientFact
+    from app.fhir.answers import Heard
     from app.fhir.resources import Resource
     from app.fhir.terms import Term
     from app.knowledge.catalogue import Catalogue
@@ -74,6 +78,7 @@ _TYPES: dict[Family, tuple[str, ...]] = {
 }
 _PLANNED = ("ServiceRequest", "Appointment")
 _NO_CONCEPT = ""
+_RESPONSE = "QuestionnaireResponse"
 _UNINDEXED = frozenset({"ResearchSubject", "Consent"})
 _REMISSION = "remission-stated"
 _TREATMENT_FAMILIES = frozenset({Family.PROCEDURE, Family.MEDICATION, Family.IMMUNIZATION})
@@ -104,6 +109,7 @@ class PatientChart:
     def __init__(
         self, opened: Opened, gathered: Gathered, catalogue: Catalogue, complete: frozenset[str], absence: Absence
     ) -> None:
+        self._opened = opened
         self._gathered = gathered
         self._catalogue = catalogue
         self._complete = complete
@@ -135,7 +141,7 @@ class PatientChart:
     @property
     def warnings(self) -> tuple[Warning_, ...]:
         """What did not count or only with a caveat, so far: facts are checked when they are first asked for."""
-        return tuple(sorted(self._warnings, key=lambda each: (each.reference, each.code, each.text)))
+        return tuple(sorted(self._warnings, key=warning_order))
 
     def shown(self, family: Family) -> bool:
         """Whether nothing found means that there is nothing."""
@@ -272,6 +278,23 @@ class PatientChart:
             if fact is not None:
                 found.append(fact)
         return tuple(found)
+
+    # -- answers of people
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether there is any QuestionnaireResponse."""
+        return bool(self._records(_RESPONSE))
+
+    def answers(self, questionnaire: str, as_of: date) -> Heard | None:
+        """What was answered to a Questionnaire (canonical URL with version) until a day; None where nothing was."""
+        return hear(self._sorted(_RESPONSE), questionnaire, self._values, as_of)
+
+    def beside(self, records: Mapping[str, list[Record]]) -> PatientChart:
+        """This record with more records about the patient, by type. They show no type to be complete."""
+        more = {name: [*self._records(name), *records.get(name, ())] for name in {*self._gathered.records, *records}}
+        gathered = replace(self._gathered, records=more)
+        return PatientChart(self._opened, gathered, self._catalogue, self._complete, self._absence)
 
     # -- making facts
 

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from app.fhir.datatypes import Raw
 
 _IN_ERROR = "entered-in-error"
-_ANSWERS_NOT_READ = (
-    "The answers of a QuestionnaireResponse are not read by this release: what a person must answer stays open."
-)
 
 
 class _Plan(NamedTuple):
@@ -66,6 +63,7 @@ _PLANS: dict[type[Resource], _Plan] = {
     resources.Appointment: _Plan("Appointment", _SUBJECT, _NONE),
     resources.ResearchSubject: _Plan("ResearchSubject", _either("individual", "subject"), _NONE),
     resources.Consent: _Plan("Consent", _either("patient", "subject"), _NONE),
+    resources.QuestionnaireResponse: _Plan("QuestionnaireResponse", _SUBJECT, frozenset({"completed", "amended"})),
 }
 _TREATMENTS = frozenset(
     {
@@ -133,9 +131,6 @@ def gather(opened: Opened, wanted: str | None) -> Gathered:
         resource: Any = entry.resource
         plan = _PLANS.get(type(resource))
         if plan is None:
-            if type(resource) is resources.ANSWERS:
-                reference = f"QuestionnaireResponse/{resource.id}" if resource.id else entry.full_url or ""
-                gathered.warn("answers-not-read", _ANSWERS_NOT_READ, reference)
             continue
         name, subject_of, plain = plan
         id_ = resource.id

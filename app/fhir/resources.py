@@ -424,6 +424,16 @@ class Consent(Resource, tag="Consent"):
     provision: Provision | list[Provision] | None = None
 
 
+class QuestionnaireResponse(Resource, tag="QuestionnaireResponse"):
+    """QuestionnaireResponse. Its items stay raw: only those to the Questionnaire of the trial are ever read."""
+
+    questionnaire: str | None = None
+    status: str | None = None
+    subject: Raw = NO_BYTES
+    authored: str | None = None
+    item: Raw = NO_BYTES
+
+
 class Link(Shape):
     """Bundle.link."""
 
@@ -446,7 +456,8 @@ class Unread(Resource):
 READ: tuple[type[Resource], ...] = (
     Patient, Condition, Observation, Procedure, MedicationRequest, MedicationStatement, MedicationUsage,
     MedicationAdministration, MedicationDispense, Medication, Immunization, AllergyIntolerance, ServiceRequest,
-    Appointment, ResearchSubject, ResearchStudy, Consent, DiagnosticReport, NestedBundle,
+    Appointment, ResearchSubject, ResearchStudy, Consent, DiagnosticReport, QuestionnaireResponse,
+    NestedBundle,
 )  # fmt: skip
 """The resources that are read."""
 
@@ -474,7 +485,7 @@ NOT_READ: tuple[str, ...] = (
     "NamingSystem", "NutritionIntake", "NutritionOrder", "NutritionProduct", "ObservationDefinition",
     "OperationDefinition", "OperationOutcome", "Organization", "OrganizationAffiliation",
     "PackagedProductDefinition", "Parameters", "PaymentNotice", "PaymentReconciliation", "Permission", "Person",
-    "PlanDefinition", "Practitioner", "PractitionerRole", "Provenance", "Questionnaire", "QuestionnaireResponse",
+    "PlanDefinition", "Practitioner", "PractitionerRole", "Provenance", "Questionnaire",
     "RegulatedAuthorization", "RelatedPerson", "RequestGroup", "RequestOrchestration", "Requirements",
     "ResearchDefinition", "ResearchElementDefinition", "RiskAssessment", "RiskEvidenceSynthesis", "Schedule",
     "SearchParameter", "Slot", "Specimen", "SpecimenDefinition", "StructureDefinition", "StructureMap",
@@ -493,8 +504,6 @@ def _unread(name: str) -> type[Resource]:
 
 
 UNREAD: tuple[type[Resource], ...] = tuple(map(_unread, NOT_READ))
-ANSWERS = UNREAD[NOT_READ.index("QuestionnaireResponse")]
-"""What people answered. It is told that it is not read, since who sends it counts on it."""
 
 AnyResource: Any = reduce(or_, (*READ, *UNREAD))
 """Any resource that FHIR has, told apart by `resourceType` while the bytes are read."""

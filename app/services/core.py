@@ -20,8 +20,10 @@ import orjson
 
 from app import __version__
 from app.criteria.codec import CodecProblems, decode, encode
+from app.emitters.canonical import Canonical
 from app.emitters.prose import says
 from app.errors import EligoError
+from app.evaluator.answers import Answers
 from app.evaluator.case import Memory
 from app.evaluator.evaluate import Judge
 from app.evaluator.report import Engine, Overall, Status, compile_trial, evaluate_trial, overall_of, statuses
@@ -119,8 +121,9 @@ class Desk:
     Nothing of a record stays on it. One a process; not for several threads.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, canonical: Canonical | None = None) -> None:
         self.catalogue = catalogue
+        self.canonical = canonical or Canonical()
         self.trials: dict[TrialKey, ReadyTrial] = {}
         self.memory = Memory(catalogue)
         self.engine = Engine(__version__, catalogue.digest)
@@ -189,15 +192,14 @@ def ready_trial(desk: Desk, version: int, document: str) -> ReadyTrial:
 
 def judge(trial: ReadyTrial, bundle: bytes, options: Options, desk: Desk) -> bytes:
     """An EligibilityReport. Raises what `read_chart` raises."""
-    chart = _chart(bundle, options, desk.catalogue)
-    return _report(trial, _judge(chart, options, desk, trial), desk)
+    return _for_one(trial, _chart(bundle, options, desk.catalogue), options, desk)
 
 
 def judge_each(trials: Iterable[ReadyTrial], bundle: bytes, options: Options, desk: Desk) -> list[bytes]:
     """An EligibilityReport a trial; the bundle is read once. Raises what `read_chart` raises."""
     chart = open_chart(bundle, options, desk)
-    if chart.is_about_studies:
-        return [_report(trial, _judge(chart, options, desk, trial), desk) for trial in trials]
+    if chart.is_about_studies or chart.is_answered:
+        return [_for_one(trial, chart, options, desk) for trial in trials]
     shared = _judge(chart, options, desk, None)
     writer = Writer(chart, desk.memory)
     return [_report(trial, shared, desk, writer) for trial in trials]
@@ -217,7 +219,11 @@ def judge_all(trials: Iterable[ReadyTrial], bundle: bytes, options: Options, lim
     ranked = []
     for trial in trials:
         one = _judge(chart, options, desk, trial) if is_about_studies else shared
-        found = statuses(trial.compiled, one)
+        answers = _answers(chart, trial, options, desk)
+        if answers is None:
+            found = statuses(trial.compiled, one)
+        else:
+            found = [each.status for each in evaluate_trial(trial.compiled, one, desk.engine, answers).criteria]
         ranked.append((_rank(trial, found), found, trial))
     best = sorted(ranked, key=itemgetter(0)) if limit is None else nsmallest(limit, ranked, key=itemgetter(0))
     return _dumps(
@@ -376,8 +382,27 @@ def _judge(chart: PatientChart, options: Options, desk: Desk, trial: ReadyTrial 
     return Judge(chart, desk.catalogue, settings, desk.memory)
 
 
-def _report(trial: ReadyTrial, judge: Judge, desk: Desk, writer: Writer | None = None) -> bytes:
-    report = evaluate_trial(trial.compiled, judge, desk.engine)
+def _for_one(trial: ReadyTrial, chart: PatientChart, options: Options, desk: Desk) -> bytes:
+    answers = _answers(chart, trial, options, desk)
+    return _report(trial, _judge(chart, options, desk, trial), desk, answers=answers)
+
+
+def _answers(chart: PatientChart, trial: ReadyTrial, options: Options, desk: Desk) -> Answers | None:
+    """What people answered to the trial's Questionnaire; a trial that is not stored has none."""
+    if not (trial.is_stored and chart.is_answered):
+        return None
+    questionnaire = desk.canonical.versioned("Questionnaire", trial.compiled.id, trial.compiled.version)
+    heard = chart.answers(questionnaire, options.as_of)
+    if heard is None:
+        return None
+    both = _judge(chart.beside(heard.records), options, desk, trial) if heard.records else None
+    return Answers(heard.said, both, heard.places, tuple(heard.warnings))
+
+
+def _report(
+    trial: ReadyTrial, judge: Judge, desk: Desk, writer: Writer | None = None, answers: Answers | None = None
+) -> bytes:
+    report = evaluate_trial(trial.compiled, judge, desk.engine, answers)
     writer = writer or Writer(judge.case.chart, desk.memory)
     try:
         return writer.write(report, is_stored=trial.is_stored)

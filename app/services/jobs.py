@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from multiprocessing.connection import Connection
 
+    from app.emitters.canonical import Canonical
     from app.services.core import Form, ReadTrial, TrialKey
     from app.services.options import Options
 
@@ -59,7 +60,7 @@ class Broken:
 Answer: TypeAlias = Done | Refused | Broken
 
 
-def work(pipe: Connection) -> None:
+def work(pipe: Connection, canonical: Canonical) -> None:
     """The life of a worker: until the pipe is closed from the other side."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and decides
     desk: Desk | None = None
@@ -67,7 +68,7 @@ def work(pipe: Connection) -> None:
         while True:
             job, args, kwargs = pipe.recv()
             if desk is None:
-                laid = answer(_lay_desk)
+                laid = answer(_lay_desk, canonical)
                 if not isinstance(laid, Done):
                     pipe.send(laid)
                     continue
@@ -75,8 +76,8 @@ def work(pipe: Connection) -> None:
             pipe.send(answer(job, desk, *args, **kwargs))
 
 
-def _lay_desk() -> Desk:
-    desk = Desk(load_catalogue())
+def _lay_desk(canonical: Canonical) -> Desk:
+    desk = Desk(load_catalogue(), canonical)
     gc.collect()
     gc.freeze()  # the catalogue stays: no collection need look at it again
     return desk

@@ -10,6 +10,7 @@ from app.services import core, jobs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from app.emitters.canonical import Canonical
     from app.services.core import Form, ReadTrial, TrialKey
     from app.services.evaluation import Fetch
     from app.services.options import Options
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 class Local:
     """A reader and judge that blocks. CatalogueError where the catalogue cannot be read."""
 
-    def __init__(self) -> None:
-        self._desk = core.Desk(load_catalogue())
+    def __init__(self, canonical: Canonical | None = None) -> None:
+        self._desk = core.Desk(load_catalogue(), canonical)
 
     async def read_trial(self, form: Form, body: str) -> ReadTrial:
         """Read a registration. UnusableTrial where it is none."""

@@ -12,6 +12,7 @@ import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
+from app.emitters.canonical import Canonical
 from app.errors import EligoError
 from app.services import jobs
 from app.services.jobs import Done, Refused
@@ -62,8 +63,8 @@ class WorkFailed(Exception):
 class Workers:
     """As many processes as `count`. `start` before the first job, `close` after the last."""
 
-    def __init__(self, count: int, limit_s: float) -> None:
-        self._workers = [_Worker(limit_s) for _ in range(count)]
+    def __init__(self, count: int, limit_s: float, canonical: Canonical | None = None) -> None:
+        self._workers = [_Worker(limit_s, canonical or Canonical()) for _ in range(count)]
         self.is_ready = False
 
     async def start(self) -> None:
@@ -109,9 +110,10 @@ class Workers:
 class _Worker:
     """One process, and what it knows. Its turn is a lock: jobs stand in line here, not in a pipe."""
 
-    def __init__(self, limit_s: float) -> None:
+    def __init__(self, limit_s: float, canonical: Canonical) -> None:
         self.waiting = 0
         self._limit_s = limit_s
+        self._canonical = canonical
         self._turn = asyncio.Lock()
         self._known: set[TrialKey] = set()
         self._process: SpawnProcess | None = None
@@ -202,7 +204,9 @@ class _Worker:
             self._known.clear()
             context = multiprocessing.get_context("spawn")
             self._pipe, theirs = context.Pipe()
-            self._process = context.Process(target=jobs.work, args=(theirs,), name="eligo-worker", daemon=True)
+            self._process = context.Process(
+                target=jobs.work, args=(theirs, self._canonical), name="eligo-worker", daemon=True
+            )
             self._process.start()
             theirs.close()
         return self._pipe

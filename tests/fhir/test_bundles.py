@@ -214,12 +214,6 @@ def test_entries_that_are_nothing_are_told():
     assert sorted(warnings) == ["malformed", "malformed", "no-resource", "unknown-type", "unknown-type"]
 
 
-def test_answers_that_are_not_read_are_told():
-    found = chart(condition("c", DIABETES), {"resourceType": "QuestionnaireResponse", "id": "q", "status": "completed"})
-
-    assert codes_of(found) == [("answers-not-read", "QuestionnaireResponse/q")]
-
-
 def test_the_same_resource_twice_counts_once():
     found = chart(condition("c", DIABETES), condition("c", DIABETES))
 
