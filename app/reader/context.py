@@ -27,6 +27,7 @@ _ABBREVIATION = re.compile(
 )
 # Every analyte is shown in a unit in which its results are numbers of ordinary size.
 _LEAST, _MOST = Fraction(1, 1000), Fraction(10**7)
+_ROUNDING = Fraction(4, 100)
 _LOWER_RUN = re.compile(r"[a-z]{3,}")
 _DAMAGED = re.compile(r"[×xX]\s*10(\d{1,2})(?=\s*/)")
 
@@ -117,6 +118,22 @@ class Context:
         except UnitError:
             return True
         return _LEAST <= abs(shown) <= _MOST
+
+    def about_equal(self, first: Quantity, second: Quantity, analyte: str) -> bool:
+        """The same amount in two units, but for rounding ("1.5 mg/dL (133 µmol/L)")."""
+        entry = self.catalogue.analytes[analyte]
+        try:
+            shown = self.catalogue.units.convert(
+                Fraction(first.value),
+                first.unit,
+                second.unit,
+                molar_mass=entry.molar_mass,
+                charge=entry.charge,
+                enzyme=entry.enzyme,
+            )
+        except UnitError:
+            return False
+        return abs(shown - Fraction(second.value)) <= abs(shown) * _ROUNDING
 
     def comparable(self, unit: str, analyte: str) -> bool:
         """A limit in `unit` can be compared with values of the analyte."""

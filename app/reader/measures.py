@@ -1,73 +1,129 @@
-"""Numbers with a name: laboratory limits, scores, ages, and what stratifies them."""
+"""Numbers with a name: comparators, quantities, ends of the reference range, and the bounds they come to."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from app.criteria.nodes import AgeBound, Bound, NormalEnd, NormalLimit, Op, Quantity, ScoreBound
-from app.criteria.time import Duration, TimeUnit
+from app.criteria.nodes import Bound, NormalEnd, NormalLimit, Op, Quantity
 from app.reader.tokens import Tok
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.criteria.nodes import Limit
-    from app.knowledge.catalogue import Catalogue, Scale
+    from app.knowledge.catalogue import Catalogue
     from app.reader.tokens import Token
 
 _WORD_OPS = {"lt": Op.LT, "le": Op.LE, "ge": Op.GE, "gt": Op.GT}
 _FILLERS = frozenset({"neutral", "current"})
-_ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5}
-_STEPS = frozenset({"grade", "class", "stage", "score"})
+_LOWER = frozenset({Op.GE, Op.GT})
+_NORMAL = (
+    Bound(Op.GE, NormalLimit(NormalEnd.LOWER)),
+    Bound(Op.LE, NormalLimit(NormalEnd.UPPER)),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """Bounds read from tokens, and the index after them."""
+    """Bounds read from tokens, and the index after them. `either`: one of the two holds ("< 18 or > 35")."""
 
     bounds: tuple[Bound, ...]
     stop: int
+    either: bool = False
 
 
 def comparator(tokens: Sequence[Token], i: int) -> tuple[Op, int] | None:
-    """A comparator sign or words at `i`; a colon before a range is none."""
+    """A comparator sign or words at `i`, said once or twice ("at least (≥)"); an equals sign is none."""
     if i >= len(tokens):
         return None
-    token = tokens[i]
-    if token.kind is Tok.COMPARATOR and token.op is not None:
-        return token.op, i + 1
-    for cue in token.cues:
-        if cue in _WORD_OPS:
-            return _WORD_OPS[cue], i + 1
-    return None
+    op = _op(tokens[i])
+    if op is None:
+        return None
+    i += 1
+    again = i + 1 if i < len(tokens) and tokens[i].stem == "(" else i
+    if again < len(tokens) and tokens[again].kind is Tok.COMPARATOR and _op(tokens[again]) is op:
+        if again == i:
+            return op, i + 1
+        if again + 1 < len(tokens) and tokens[again + 1].stem == ")":
+            return op, again + 2
+    return op, i
+
+
+def _op(token: Token) -> Op | None:
+    if token.kind is Tok.COMPARATOR:
+        return token.op
+    return next((_WORD_OPS[cue] for cue in token.cues if cue in _WORD_OPS), None)
 
 
 def skip_fillers(tokens: Sequence[Token], i: int) -> int:
     """Past words that change nothing between a name and its number."""
     while i < len(tokens) and (
-        (_FILLERS & set(tokens[i].cues) and not tokens[i].names) or tokens[i].stem in {":", "patient"}
+        (_FILLERS & set(tokens[i].cues) and not tokens[i].names)
+        or tokens[i].stem in {":", "patient"}
+        or (tokens[i].kind is Tok.COMPARATOR and tokens[i].op is None)
     ):
         i += 1
     return i
 
 
-def _turn(op: Op) -> Op:
-    return {Op.LT: Op.GE, Op.LE: Op.GT, Op.GE: Op.LT, Op.GT: Op.LE}[op]
-
-
 def limits(tokens: Sequence[Token], i: int, default_unit: str) -> Numbers | None:
-    """One or more bounds at `i`: "≥ 3×10^9/L", "between 1 and 2", "0-1", "> ULN + 4 s", "1.5 to 2 g/dL"."""
+    """One or more bounds at `i`: "≥ 3×10^9/L", "between 1 and 2", "0-1", "> ULN + 4 s", "< 18 or > 35 kg/m2"."""
     i = skip_fillers(tokens, i)
     first = comparator(tokens, i)
     if first is None:
-        return _span(tokens, i, default_unit) or _trailing(tokens, i, default_unit)
+        return _normal_range(tokens, i) or _span(tokens, i, default_unit) or _trailing(tokens, i, default_unit)
     op, at = first
     limit = read_limit(tokens, at, default_unit)
     if limit is None:
         return None
-    return Numbers((Bound(op, limit[0]),), limit[1])
+    return _second(tokens, Bound(op, limit[0]), limit[1], default_unit) or Numbers((Bound(op, limit[0]),), limit[1])
+
+
+def _second(tokens: Sequence[Token], first: Bound, i: int, default_unit: str) -> Numbers | None:
+    """Reads "... and < 500 ms", "... or > 35": a second bound on the other side of the same value."""
+    at, joiners = i, []
+    while at < len(tokens) and tokens[at].stem in {"and", "but", "or", ",", "-", "to", "and/or"} and at < i + 2:
+        joiners.append(tokens[at].stem)
+        at += 1
+    compared = comparator(tokens, at)
+    if compared is None or not joiners or (compared[0] in _LOWER) is (first.op in _LOWER):
+        return None
+    limit = read_limit(tokens, compared[1], default_unit)
+    if limit is None:
+        return None
+    second = Bound(compared[0], limit[0])
+    if isinstance(first.limit, Quantity) and isinstance(second.limit, Quantity) and not first.limit.unit:
+        first = replace(first, limit=replace(first.limit, unit=second.limit.unit))
+    low, high = (first, second) if first.op in _LOWER else (second, first)
+    holds = _in_order(low.limit, high.limit)
+    if holds is None or (holds and "or" in joiners):
+        # "> 3 or < 5" is everybody, and two units have no order that shows here.
+        return None
+    return Numbers((first, second), limit[1], either=not holds)
+
+
+def _in_order(low: Limit, high: Limit) -> bool | None:
+    """The lower limit lies below the upper; None where that is not certain."""
+    match low, high:
+        case Quantity(a, unit), Quantity(b, same) if unit == same:
+            return a <= b
+        case NormalLimit(end, a, None), NormalLimit(same_end, b, None) if end is same_end:
+            return a <= b
+        case NormalLimit(NormalEnd.LOWER, a, None), NormalLimit(NormalEnd.UPPER, b, None) if a <= 1 <= b:
+            return True
+        case NormalLimit(NormalEnd.UPPER, a, None), NormalLimit(NormalEnd.LOWER, b, None) if b <= 1 <= a:
+            return False
+        case _:
+            return None
+
+
+def _normal_range(tokens: Sequence[Token], i: int) -> Numbers | None:
+    """Reads "within normal limits": from the lower to the upper end of the reference range."""
+    if i < len(tokens) and "normal-range" in tokens[i].cues:
+        return Numbers(_NORMAL, i + 1)
+    return None
 
 
 def _trailing(tokens: Sequence[Token], i: int, default_unit: str) -> Numbers | None:
@@ -81,25 +137,48 @@ def _trailing(tokens: Sequence[Token], i: int, default_unit: str) -> Numbers | N
 
 
 def _span(tokens: Sequence[Token], i: int, default_unit: str) -> Numbers | None:
-    """Reads "0-1", "18 to 75": both ends belong to it."""
-    if i + 2 >= len(tokens) or tokens[i].number is None or tokens[i + 1].stem not in {"-", "to"}:
+    """Reads "0-1", "18 to 75", "between 1.5 and 3 x ULN": both ends belong to it."""
+    between = i < len(tokens) and "between" in tokens[i].cues
+    i = skip_fillers(tokens, i + 1) if between else i
+    if i + 2 >= len(tokens) or tokens[i].number is None:
         return None
-    low, high = read_limit(tokens, i, default_unit), read_limit(tokens, i + 2, default_unit)
-    if low is None or high is None or not isinstance(low[0], Quantity) or not isinstance(high[0], Quantity):
+    joiner = tokens[i + 1].stem
+    if joiner not in {"-", "to", "~"} and not (between and joiner == "and"):
+        low = read_limit(tokens, i, default_unit)
+        if low is None or low[1] + 1 >= len(tokens) or not isinstance(low[0], NormalLimit):
+            return None
+        joiner, after = tokens[low[1]].stem, low[1] + 1
+        if joiner not in {"-", "to", "~"} and not (between and joiner == "and"):
+            return None
+    else:
+        low, after = read_limit(tokens[: i + 1], i, default_unit), i + 2
+    high = read_limit(tokens, after, default_unit)
+    if low is None or high is None:
         return None
-    unit = high[0].unit if tokens[i].quantity is None else low[0].unit
-    return Numbers((Bound(Op.GE, Quantity(low[0].value, unit)), Bound(Op.LE, high[0])), high[1])
+    first, second = low[0], high[0]
+    if isinstance(first, Quantity) and isinstance(second, NormalLimit):
+        first = NormalLimit(second.end, first.value) if tokens[i].kind is Tok.NUMBER else first
+    elif isinstance(first, Quantity) and isinstance(second, Quantity):
+        if tokens[i].quantity is None:
+            if tokens[i].power:
+                return None
+            first = Quantity(first.value, second.unit)
+        elif tokens[after].quantity is None:
+            second = Quantity(second.value, first.unit)
+    if not _in_order(first, second):
+        return None
+    return Numbers((Bound(Op.GE, first), Bound(Op.LE, second)), high[1])
 
 
 def read_limit(tokens: Sequence[Token], i: int, default_unit: str) -> tuple[Limit, int] | None:
-    """A limit at `i`: a quantity, "1.5 x ULN", "twice the upper limit", "ULN + 4 s"."""
+    """A limit at `i`: a quantity, "1.5 x ULN", "twice the upper limit", "ULN + 4 s", "ULN x 2"."""
     if i >= len(tokens):
         return None
     token = tokens[i]
     if "twice" in token.cues:
         return _normal(tokens, i + 1, Decimal(2))
-    if "uln" in token.cues or "lln" in token.cues:
-        return _normal(tokens, i, Decimal(1))
+    if (end := _normal(tokens, i, None)) is not None:
+        return end
     if token.kind is Tok.QUANTITY and token.quantity is not None:
         return token.quantity, i + 1
     if token.number is None:
@@ -110,109 +189,35 @@ def read_limit(tokens: Sequence[Token], i: int, default_unit: str) -> tuple[Limi
     normal = _normal(tokens, after, token.number)
     if normal is not None:
         return normal
-    if token.kind is not Tok.NUMBER or token.power:
+    if token.kind is not Tok.NUMBER or token.power or after > i + 1:
         return None
     return Quantity(token.number, default_unit), i + 1
 
 
-def _normal(tokens: Sequence[Token], i: int, factor: Decimal) -> tuple[NormalLimit, int] | None:
-    while i < len(tokens) and tokens[i].cues and set(tokens[i].cues) <= {"neutral"}:
+def _normal(tokens: Sequence[Token], i: int, factor: Decimal | None) -> tuple[NormalLimit, int] | None:
+    """An end of the reference range at `i`; with a `factor` before it, "above" may stand between ("3 x above ULN")."""
+    if factor is not None and i < len(tokens) and "gt" in tokens[i].cues:
+        i += 1
+    while i < len(tokens) and ((tokens[i].cues and set(tokens[i].cues) <= {"neutral"}) or "range-of" in tokens[i].cues):
         i += 1
     if i >= len(tokens):
         return None
     end = NormalEnd.UPPER if "uln" in tokens[i].cues else NormalEnd.LOWER if "lln" in tokens[i].cues else None
     if end is None:
         return None
-    if i + 2 < len(tokens) and tokens[i + 1].stem == "+" and (plus := tokens[i + 2].quantity) is not None:
-        return NormalLimit(end, factor, plus), i + 3
-    return NormalLimit(end, factor), i + 1
-
-
-def age_bounds(tokens: Sequence[Token], i: int) -> tuple[tuple[AgeBound, ...], int] | None:
-    """Reads "18-75 years", "≤ 18 years", "18 years or older", "at least 18" after an age word."""
-    i = skip_fillers(tokens, i)
-    between = i < len(tokens) and tokens[i].stem == "between"
-    if between or (i < len(tokens) and tokens[i].stem == "from"):
+    i += 1
+    while i < len(tokens) and "of-range" in tokens[i].cues:
         i += 1
-    if (
-        i + 2 < len(tokens)
-        and tokens[i].number is not None
-        and (tokens[i + 1].stem in {"-", "to"} or (between and tokens[i + 1].stem == "and"))
-        and tokens[i + 2].number is not None
-    ):
-        unit = _age_unit(tokens[i + 2])
-        low = Duration(tokens[i].number or Decimal(0), _age_unit(tokens[i]) if tokens[i].duration else unit)
-        return (AgeBound(Op.GE, low), AgeBound(Op.LE, Duration(tokens[i + 2].number or Decimal(0), unit))), i + 3
-    compared = comparator(tokens, i)
-    at = compared[1] if compared else i
-    if at >= len(tokens) or tokens[at].number is None:
-        return None
-    age = Duration(tokens[at].number or Decimal(0), _age_unit(tokens[at]))
-    at += 1
-    if compared:
-        first = AgeBound(compared[0], age)
-        second = age_bounds(tokens, at + 1) if at < len(tokens) and tokens[at].stem == "and" else None
-        return ((first, *second[0]), second[1]) if second and comparator(tokens, at + 1) else ((first,), at)
-    after = skip_fillers(tokens, at)
-    while after < len(tokens) and (tokens[after].stem == "old" or "age" in tokens[after].cues):
-        after += 1
-    if after < len(tokens) and "or-more" in tokens[after].cues:
-        return (AgeBound(Op.GE, age),), after + 1
-    if after < len(tokens) and "or-less" in tokens[after].cues:
-        return (AgeBound(Op.LE, age),), after + 1
-    return None
-
-
-def _age_unit(token: Token) -> TimeUnit:
-    return token.duration.unit if token.duration else TimeUnit.YEAR
-
-
-def scale_bounds(tokens: Sequence[Token], i: int, scale: Scale) -> tuple[tuple[ScoreBound, ...], int] | None:
-    """Bounds on a scale at `i`: "0-1", "≥ II", "C or above", "class C", "less than 2", "0, 1 or 2"."""
-    i = skip_fillers(tokens, i)
-    while i < len(tokens) and tokens[i].stem in _STEPS:
-        i += 1
-    compared = comparator(tokens, i)
-    at = compared[1] if compared else i
-    value = _scale_value(tokens, at, scale)
-    if value is None:
-        return None
-    at += 1
-    if compared:
-        # "≥ III-IV": from the lower one on.
-        if at + 1 < len(tokens) and tokens[at].stem == "-" and _scale_value(tokens, at + 1, scale):
-            at += 2
-        return (ScoreBound(compared[0], value),), at
-    if at < len(tokens) and "or-more" in tokens[at].cues:
-        return (ScoreBound(Op.GE, value),), at + 1
-    if at < len(tokens) and "or-less" in tokens[at].cues:
-        return (ScoreBound(Op.LE, value),), at + 1
-    high = value
-    while at + 1 < len(tokens) and tokens[at].stem in {"-", "to", ",", "or", "and"}:
-        nxt = _scale_value(tokens, at + 1, scale)
-        if nxt is None:
-            break
-        high = nxt
-        at += 2
-    return (ScoreBound(Op.GE, value), ScoreBound(Op.LE, high)), at
-
-
-def _scale_value(tokens: Sequence[Token], i: int, scale: Scale) -> str | None:
-    if i >= len(tokens):
-        return None
-    token = tokens[i]
-    written = {token.stem.upper()}
-    if token.number is not None:
-        written.add(format(token.number.normalize(), "f"))
-    if token.stem.lower() in _ROMAN:
-        written.add(str(_ROMAN[token.stem.lower()]))
-    for each in scale.values:
-        if each.value.upper() in written or any(word.upper() in written for word in each.words):
-            return each.value
-    return None
+    if factor is None and i + 1 < len(tokens) and tokens[i].stem in {"×", "*", "x"}:
+        number = tokens[i + 1].number
+        return (NormalLimit(end, number), i + 2) if number is not None and tokens[i + 1].kind is Tok.NUMBER else None
+    if i + 1 < len(tokens) and tokens[i].stem == "+" and (plus := tokens[i + 1].quantity) is not None:
+        return NormalLimit(end, factor or Decimal(1), plus), i + 2
+    return NormalLimit(end, factor or Decimal(1)), i
 
 
 def unit_of(catalogue: Catalogue, analyte: str) -> str:
-    """The unit a bare number has: only where the analyte has none ("1") or per cent is implied; else ""."""
-    unit = catalogue.analytes[analyte].unit
+    """The unit a bare number has: only where the analyte is counted in one unit everywhere, or in none; else ""."""
+    entry = catalogue.analytes[analyte]
+    unit = entry.unit
     return unit if unit in {"1", "{INR}", "%"} or unit.startswith("{") else ""

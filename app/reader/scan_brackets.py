@@ -7,12 +7,10 @@ from app.criteria.nodes import (
     AgeIs,
     AllOf,
     AnyOf,
-    Bound,
     Criterion,
     Dose,
     HadTreatment,
     HasCondition,
-    If,
     Measured,
     Not,
     NotUnderstood,
@@ -20,7 +18,7 @@ from app.criteria.nodes import (
     Route,
 )
 from app.reader.drafts import Draft, question
-from app.reader.measures import Numbers, comparator, limits, read_limit, unit_of
+from app.reader.measures import comparator, read_limit
 from app.reader.scan_exceptions import ScanExceptions
 from app.reader.scan_state import UnreadError
 from app.reader.tokens import NameKind, Token, names_of
@@ -205,28 +203,7 @@ class ScanBrackets(ScanExceptions):
         if last.elapsed is not None and len(rest) == 1 and rest[0].duration is not None:
             last.elapsed_if = (condition, rest[0].duration)
             return True
-        groups = self.drafts[self.shared_from :]
-        if not all(isinstance(draft.node, Measured) for draft in groups):
-            return False
-        if rest and names_of(rest[0], NameKind.ANALYTE):
-            rest = rest[1:]
-        for draft in groups:
-            node = draft.node
-            if not isinstance(node, Measured) or not rest:
-                return False
-            read = limits(rest, 0, unit_of(self.context.catalogue, node.analyte))
-            if read is None and (limit := read_limit(rest, 0, "")) is not None:
-                read = Numbers((Bound(node.bounds[0].op, limit[0]),), limit[1])
-            if read is None or read.stop != len(rest):
-                return False
-            inner_quote = self._quote(inner[0].start, inner[-1].end)
-            other = Measured(
-                node.analyte, read.bounds, node.within, node.pick, node.circumstance, node.formula, inner_quote
-            )
-            draft.node = If(condition, other, node, self._quote(draft.start, inner[-1].end))
-            draft.end = max(draft.end, inner[-1].end)
-        self.barrier = len(self.drafts)
-        return True
+        return False
 
     def _dose(self, inner: list[Token]) -> bool:
         """Reads "(prednisone > 10 mg/day or equivalent)"."""

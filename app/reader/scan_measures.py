@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.criteria.nodes import (
     AgeIs,
+    AllOf,
     AnyOf,
     Bound,
-    HasCondition,
+    Criterion,
     If,
     Measured,
     Op,
@@ -14,18 +17,20 @@ from app.criteria.nodes import (
     Quantity,
     ScoreBound,
     Scored,
-    Sex,
-    SexIs,
 )
 from app.criteria.time import TimeUnit
+from app.reader.ages import age_bounds
 from app.reader.drafts import Draft
-from app.reader.measures import Numbers, age_bounds, comparator, limits, read_limit, scale_bounds, skip_fillers, unit_of
+from app.reader.measures import Numbers, comparator, limits, read_limit, skip_fillers, unit_of
+from app.reader.scales import scale_bounds
 from app.reader.scan_state import Pre, UnreadError
-from app.reader.scan_time import ScanTime
+from app.reader.scan_strata import ScanStrata
 from app.reader.tokens import NameKind, Tok, Token, names_of
 
+_LISTS = frozenset({",", "and", "or", "/", "and/or", "&"})
 
-class ScanMeasures(ScanTime):
+
+class ScanMeasures(ScanStrata):
     """Steps for numbers."""
 
     def _age(self) -> bool:
@@ -189,42 +194,132 @@ class ScanMeasures(ScanTime):
 
     def _measure(self, token: Token, analyte: str) -> bool:
         """Analytes that share a limit, then the limit; or a coded result."""
-        names = [(token, analyte)]
-        at = self.i + 1
-        while at + 1 < len(self.tokens) and self.tokens[at].stem in {",", "and", "or", "/", "and/or"}:
-            named = names_of(self.tokens[at + 1], NameKind.ANALYTE)
-            if not named:
-                break
-            names.append((self.tokens[at + 1], named[NameKind.ANALYTE]))
-            at += 2
+        group, at = self._analytes()
         by_formula = self._formula_bracket(at)
         if by_formula:
             del self.tokens[at : at + 3]
-        shared = limits(self.tokens, at, unit_of(self.context.catalogue, analyte)) if len(names) > 1 else None
-        if shared is None:
-            names, at = names[:1], self.i + 1
+        unit = unit_of(self.context.catalogue, analyte)
+        read = limits(self.tokens, at, unit) if len(group) > 1 else None
+        if read is None:
+            group, at = [(token, each) for each in _analytes_of(token)], self._past_synonyms(self.i + 1, token)
+            read = limits(self.tokens, at, unit)
         pre, self.pre = self.pre, Pre()
-        read = shared or limits(self.tokens, at, unit_of(self.context.catalogue, analyte))
         if read is None:
             return self._result(token, analyte, pre, at)
-        stop = read.stop
+        if self._speaks_of_change(read.stop):
+            raise UnreadError(self.tokens[read.stop].stem)
+        stop = self._again(read, analyte)
         end = self.tokens[stop - 1].end
         circumstance = None
         if stop < len(self.tokens) and "room-air" in self.tokens[stop].cues:
             circumstance, stop, end = "room-air", stop + 1, self.tokens[stop].end
         self.shared_from = len(self.drafts)
-        for k, (name, each) in enumerate(names):
+        for k, (name, each) in enumerate(group):
             quote = self._quote(name.start if k else token.start, end)
-            node = Measured(each, self._bounds(each, read.bounds), circumstance=circumstance, quote=quote)
+            node = Measured(each, read.bounds, circumstance=circumstance, quote=quote)
             if k:
                 self.joins.append("and" if not self.excludes else "or")
             self._add(Draft(NameKind.ANALYTE, each, name.start, end, node=node))
         self.i = stop
         if by_formula:
             self._formula(self.drafts[-1])
-        if len(names) == 1:
-            self._subgroups()
+        if read.either:
+            self._either()
+        self._strata()
+        self._check_units()
         return True
+
+    def _analytes(self) -> tuple[list[tuple[Token, str]], int]:
+        """Analytes in a row ("AST, ALT and alkaline phosphatase"), and the index after them."""
+        token = self.tokens[self.i]
+        group = [(token, each) for each in _analytes_of(token)]
+        at = self._past_synonyms(self.i + 1, token)
+        while at < len(self.tokens):
+            ahead = at
+            while ahead < len(self.tokens) and self.tokens[ahead].stem in _LISTS and ahead < at + 2:
+                ahead += 1
+            if ahead == at:
+                break
+            ahead = skip_fillers(self.tokens, ahead)
+            named = _analytes_of(self.tokens[ahead]) if ahead < len(self.tokens) else ()
+            if not named:
+                break
+            group.extend((self.tokens[ahead], each) for each in named if each not in {other for _, other in group})
+            at = self._past_synonyms(ahead + 1, self.tokens[ahead])
+        return group, at
+
+    def _past_synonyms(self, at: int, token: Token) -> int:
+        """Past "(SGOT)", "(AST/ALT)" after a name: other words for what it names, or for a part of it."""
+        own = set(_analytes_of(token))
+        while at < len(self.tokens) and self.tokens[at].stem in {"(", "["}:
+            stop = at + 1
+            while stop < len(self.tokens) and (
+                self.tokens[stop].stem in _LISTS
+                or set(_analytes_of(self.tokens[stop])) & own
+                or (self.tokens[stop].cues and set(self.tokens[stop].cues) <= {"neutral"})
+            ):
+                stop += 1
+            if stop >= len(self.tokens) or self.tokens[stop].stem not in {")", "]"} or stop == at + 1:
+                break
+            at = stop + 1
+        return at
+
+    def _speaks_of_change(self, at: int) -> bool:
+        """The number is one of change ("increase of at least 20%"): not a value of the analyte."""
+        return at < len(self.tokens) and bool({"change"} & set(self.tokens[at].cues))
+
+    def _again(self, read: Numbers, analyte: str) -> int:
+        """The index after "(1.5 × 10^9/L)" where that is the limit before it in another unit, else the limit's end."""
+        at = read.stop
+        if at + 2 >= len(self.tokens) or self.tokens[at].stem not in {"(", "["} or len(read.bounds) != 1:
+            return at
+        inside = at + 1
+        compared = comparator(self.tokens, inside)
+        if compared is not None and compared[0] is read.bounds[0].op:
+            inside = compared[1]
+        again = read_limit(self.tokens, inside, "")
+        if again is None or again[1] >= len(self.tokens) or self.tokens[again[1]].stem not in {")", "]"}:
+            return at
+        first, second = read.bounds[0].limit, again[0]
+        if not isinstance(second, Quantity) or not second.unit:
+            return at
+        if not isinstance(first, Quantity):
+            self.context.note(f"“{self._words(at + 1, again[1])}” is taken to repeat the limit, not to set another.")
+            return again[1] + 1
+        if not self.context.about_equal(first, second, analyte):
+            raise UnreadError(self._words(at, again[1] + 1))
+        return again[1] + 1
+
+    def _words(self, at: int, stop: int) -> str:
+        return self.text[self.tokens[at].start : self.tokens[stop - 1].end]
+
+    def _either(self) -> None:
+        """Reads "< 18 or > 35 kg/m2": below the one or above the other."""
+        for draft in self.drafts[self.shared_from :]:
+            if isinstance(node := draft.node, Measured):
+                self.context.note("The two limits leave nothing between them: either of them is meant.")
+                parts = tuple(replace(node, bounds=self.checked(node.analyte, (bound,))) for bound in node.bounds)
+                draft.node = AnyOf(parts, node.quote)
+
+    def _check_units(self) -> None:
+        """The limits for everybody with certain units."""
+        for draft in self.drafts[self.shared_from :]:
+            if isinstance(node := draft.node, Measured):
+                draft.node = replace(node, bounds=self.checked(node.analyte, node.bounds))
+            elif isinstance(node, AllOf | AnyOf | If):
+                draft.node = self._checked_within(node)
+
+    def _checked_within(self, node: Criterion) -> Criterion:
+        match node:
+            case Measured():
+                return replace(node, bounds=self.checked(node.analyte, node.bounds))
+            case AllOf(parts) | AnyOf(parts):
+                return replace(node, parts=tuple(map(self._checked_within, parts)))
+            case If(_, then, otherwise):
+                rest = None if otherwise is None else self._checked_within(otherwise)
+                return replace(node, then=self._checked_within(then), otherwise=rest)
+            case _:
+                return node
 
     def _formula(self, last: Draft) -> None:
         node = last.node
@@ -245,20 +340,26 @@ class ScanMeasures(ScanTime):
         inner = self.tokens[at : at + 3]
         return len(inner) == 3 and inner[0].stem == "(" and "cockcroft-gault" in inner[1].cues and inner[2].stem == ")"
 
-    def _bounds(self, analyte: str, bounds: tuple[Bound, ...]) -> tuple[Bound, ...]:
+    def checked(self, analyte: str, bounds: tuple[Bound, ...]) -> tuple[Bound, ...]:
         """The bounds with their units checked: none where one is needed, or another dimension, is not certain."""
-        target = self.context.catalogue.analytes[analyte].unit
+        entry = self.context.catalogue.analytes[analyte]
         made: list[Bound] = []
         for bound in bounds:
             limit = bound.limit
             if isinstance(limit, Quantity):
                 unit = limit.unit
-                if target.endswith("/d") and unit in {"g", "mg"}:
+                if entry.unit.endswith("/d") and unit in {"g", "mg"}:
                     unit = f"{unit}/d"
-                if not unit or not self.context.comparable(unit, analyte):
+                if not unit:
+                    said = f"{entry.name} {bound.op.value} {limit.value}"
+                    self.context.note(f"“{said}” has no unit, and none is guessed.")
+                    raise UnreadError(str(limit.value))
+                if not self.context.comparable(unit, analyte):
+                    self.context.note(f"“{unit}” is no unit that {entry.name} is measured in.")
                     raise UnreadError(f"{limit.value} {limit.unit}")
                 limit = Quantity(limit.value, unit)
                 if not self.context.plausible(limit, analyte):
+                    self.context.note(f"{entry.name} of {limit.value} {unit} is not measured: its unit is in doubt.")
                     raise UnreadError(f"{limit.value} {limit.unit}")
             made.append(Bound(bound.op, limit))
         return tuple(made)
@@ -292,67 +393,6 @@ class ScanMeasures(ScanTime):
                 self.i = read.stop
         return True
 
-    def _subgroups(self) -> None:
-        """Reads "≥ 450 ms in men and ≥ 470 ms in women"; "> 2.5 x ULN for subjects with Gilbert"."""
-        draft = self.drafts[-1]
-        node = draft.node
-        if not isinstance(node, Measured):
-            return
-        sex, stop = self._sex_at(self.i)
-        if sex is not None:
-            at = stop
-            while at < len(self.tokens) and self.tokens[at].stem in {"and", "or", ",", ";"}:
-                at += 1
-            if (
-                at < len(self.tokens)
-                and names_of(self.tokens[at], NameKind.ANALYTE).get(NameKind.ANALYTE) == node.analyte
-            ):
-                at += 1
-            second = limits(self.tokens, at, unit_of(self.context.catalogue, node.analyte))
-            if second is None:
-                raise UnreadError(sex.value)
-            other, last = self._sex_at(second.stop)
-            if other is None or other is sex:
-                raise UnreadError(sex.value)
-            quote = self._quote(draft.start, self.tokens[last - 1].end)
-            then = Measured(node.analyte, self._bounds(node.analyte, second.bounds), quote=quote)
-            draft.node = If(SexIs(sex, quote), node, then, quote)
-            draft.end = self.tokens[last - 1].end
-            self.i = last
-            return
-        if self._cue("if") and (nxt := self._at(1)) is not None and (named := names_of(nxt, NameKind.CONDITION)):
-            condition = HasCondition(named[NameKind.CONDITION], quote=self._quote(nxt.start, nxt.end))
-            previous = self.drafts[-2] if len(self.drafts) > 1 else None
-            if previous is None or not isinstance(previous.node, Measured) or previous.node.analyte != node.analyte:
-                raise UnreadError(nxt.stem)
-            quote = self._quote(previous.start, nxt.end)
-            previous.node = If(condition, node, previous.node, quote)
-            previous.end = nxt.end
-            self.drafts.pop()
-            self.joins.pop()
-            self.i += 2
-            return
-        if self._at() is not None and self.tokens[self.i].stem == "(" and self._condition_after_bracket(draft):
-            return
-
-    def _condition_after_bracket(self, draft: Draft) -> bool:
-        """Reads "TBIL > 2.5 x ULN (3.0 mg/dL) for subjects with Gilbert syndrome": the bracket, then the subgroup."""
-        at = self.i
-        while at < len(self.tokens) and self.tokens[at].stem != ")":
-            at += 1
-        inner = self.tokens[self.i + 1 : at]
-        if (
-            at + 2 >= len(self.tokens)
-            or len(inner) != 1
-            or inner[0].quantity is None
-            or "if" not in self.tokens[at + 1].cues
-        ):
-            return False
-        self._repeat(draft, inner)
-        self.i = at + 1
-        self._subgroups()
-        return True
-
     def _repeat(self, last: Draft, inner: list[Token]) -> None:
         """A bracket after numbers that says them again ("(≥18, ≤75)"): every number must be one of theirs."""
         node = last.node
@@ -367,27 +407,10 @@ class ScanMeasures(ScanTime):
             return
         raise UnreadError(self.text[inner[0].start : inner[-1].end])
 
-    def _sex_at(self, at: int) -> tuple[Sex | None, int]:
-        """Reads "in men", "for females", "(males)" at `at`."""
-        while at < len(self.tokens) and (self.tokens[at].stem in {"in", "for", "("}):
-            at += 1
-        if at >= len(self.tokens):
-            return None, at
-        cues = set(self.tokens[at].cues)
-        stem = self.tokens[at].stem.removeprefix("in ")
-        sex = (
-            Sex.MALE
-            if "male" in cues or stem in {"men", "male"}
-            else Sex.FEMALE
-            if "female" in cues or stem in {"women", "female"}
-            else None
-        )
-        if sex is None:
-            return None, at
-        at += 1
-        if at < len(self.tokens) and self.tokens[at].stem == ")":
-            at += 1
-        return sex, at
+
+def _analytes_of(token: Token) -> tuple[str, ...]:
+    """The analytes that a name stands for: "transaminases" are two."""
+    return tuple(name.id for name in token.names if name.kind is NameKind.ANALYTE)
 
 
 def _complementary(first: AgeIs, second: AgeIs) -> bool:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from app.criteria.nodes import Criterion, HadTreatment, InStudy, Op, When
+from app.criteria.nodes import (
+    AllOf,
+    AnyOf,
+    Criterion,
+    HadTreatment,
+    If,
+    InStudy,
+    Measured,
+    Op,
+    ResultIs,
+    Scored,
+    When,
+)
 from app.reader.drafts import within
 from app.reader.measures import comparator
 from app.reader.scan_state import ScanState
@@ -67,11 +79,13 @@ class ScanTime(ScanState):
         if not open_drafts:
             self.lead = when
             return
-        for draft in open_drafts:
+        results = next((k for k, draft in enumerate(reversed(open_drafts)) if not draft.is_result), len(open_drafts))
+        for k, draft in enumerate(open_drafts):
             draft.when = when
             draft.restricts = [_in_window(each, when) for each in draft.restricts]
-            if isinstance(draft.node, InStudy):
-                draft.node = replace(draft.node, when=when)
+            # "LVEF < 45 % or infarction within 12 months": the window of an event is not that of a value before it.
+            if draft.node is not None and (not draft.is_result or k >= len(open_drafts) - results):
+                draft.node = _fact_in_window(draft.node, when)
         open_drafts[-1].end = end
         self._raise_barrier()
 
@@ -158,3 +172,19 @@ class ScanTime(ScanState):
 def _in_window(node: Criterion, when: When) -> Criterion:
     """A treatment that narrows a fact is asked for in the fact's own window."""
     return replace(node, when=when) if isinstance(node, HadTreatment) else node
+
+
+def _fact_in_window(node: Criterion, when: When) -> Criterion:
+    """A measured value, a result or a study is asked for in the window; whom a limit is for is not."""
+    match node:
+        case InStudy():
+            return replace(node, when=when)
+        case Measured() | Scored() | ResultIs() if node.within is None:
+            return replace(node, within=when.duration)
+        case AllOf(parts) | AnyOf(parts):
+            return replace(node, parts=tuple(_fact_in_window(part, when) for part in parts))
+        case If(_, then, otherwise):
+            rest = None if otherwise is None else _fact_in_window(otherwise, when)
+            return replace(node, then=_fact_in_window(then, when), otherwise=rest)
+        case _:
+            return node
