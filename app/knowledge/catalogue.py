@@ -157,6 +157,7 @@ class Analyte:
     `molar_mass` in g/mol lets mass and amount convert; `charge` lets meq convert; `enzyme` lets [IU]/L stand for U/L.
     `formula` names the derivation (formulas in evaluator) when no reported value exists; `inputs` are its analytes.
     `objects`: each lesion is judged by itself. `presence_of`: the qualitative twin (viral DNA detected).
+    `one_unit`: a number without a unit can only be one of `unit` (BMI, blood pressure).
     `plausible`: bounds in `unit` outside which a value is an error of entry and decides nothing.
     """
 
@@ -170,6 +171,7 @@ class Analyte:
     molar_mass: Fraction | None = None
     charge: int | None = None
     enzyme: bool = False
+    one_unit: bool = False
     formula: str | None = None
     inputs: tuple[str, ...] = ()
     objects: bool = False

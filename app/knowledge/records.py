@@ -313,6 +313,7 @@ def read_analyte(entry: Entry) -> Analyte:
         molar_mass=None if exact is None else Fraction(exact),
         charge=entry.whole_number("charge"),
         enzyme=entry.flag("enzyme"),
+        one_unit=entry.flag("one_unit"),
         formula=entry.maybe_text("formula"),
         inputs=entry.texts("inputs"),
         objects=entry.flag("objects"),

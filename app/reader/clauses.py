@@ -267,7 +267,9 @@ class Clauses:
         if any(token.duration is not None or "within" in token.cues for token in head):
             return None
         named = self._scan(start + match.end(), end)
-        if named is None:
+        tail = self.context.tokens(start + match.end(), end)
+        if named is None or any(names_of(token, NameKind.TREATMENT) for token in tail):
+            # "requiring active treatment, including oxygen": what is named is no example of what excludes.
             return None
         asked = Quote(text, start, end)
         return AnyOf((named, question(text, asked)), asked)

@@ -219,5 +219,5 @@ def _normal(tokens: Sequence[Token], i: int, factor: Decimal | None) -> tuple[No
 def unit_of(catalogue: Catalogue, analyte: str) -> str:
     """The unit a bare number has: only where the analyte is counted in one unit everywhere, or in none; else ""."""
     entry = catalogue.analytes[analyte]
-    unit = entry.unit
-    return unit if unit in {"1", "{INR}", "%"} or unit.startswith("{") else ""
+    only = entry.one_unit or entry.unit in {"1", "{INR}", "%"} or entry.unit.startswith("{")
+    return entry.unit if only else ""

@@ -218,9 +218,14 @@ class _Numbers:
 
     def _quantity(self, first: Token, value: Decimal, written: str) -> Quantity | None:
         spelled = " ".join(written.split())
+        if spelled.startswith("°"):
+            spelled = spelled.replace(" ", "")
         if spelled.startswith("per "):
             spelled = "/" + spelled[4:]
         per = "/" in spelled or " per " in spelled
+        if per and not any(each.isalpha() for each in spelled):
+            # "160/100" is two numbers.
+            return None
         if not per and spelled.replace(" ", "").lower() not in _BARE_UNITS:
             return None
         if first.power:

@@ -115,6 +115,8 @@ class ScanFacts(ScanMeasures):
         draft.negated = pre.negated
         if kind is NameKind.TREATMENT and self.treat and self.lead is None and self.treat_current:
             draft.lead = CURRENT
+        if kind is NameKind.TREATMENT and self.lead is None and self.i and self.tokens[self.i - 1].stem == "on":
+            draft.lead = CURRENT
         if self.elapsed is not None and kind in {NameKind.TREATMENT, NameKind.CONDITION}:
             draft.elapsed, draft.half_lives = self.elapsed
         if kind is NameKind.CONDITION:

@@ -12,6 +12,7 @@ from app.criteria.nodes import (
     Criterion,
     If,
     Measured,
+    NotUnderstood,
     Op,
     Outcome,
     Quantity,
@@ -199,6 +200,8 @@ class ScanMeasures(ScanStrata):
         if by_formula:
             del self.tokens[at : at + 3]
         unit = unit_of(self.context.catalogue, analyte)
+        if pair := self._pressures(group, at):
+            return pair
         read = limits(self.tokens, at, unit) if len(group) > 1 else None
         if read is None:
             group, at = [(token, each) for each in _analytes_of(token)], self._past_synonyms(self.i + 1, token)
@@ -211,8 +214,9 @@ class ScanMeasures(ScanStrata):
         stop = self._again(read, analyte)
         end = self.tokens[stop - 1].end
         circumstance = None
-        if stop < len(self.tokens) and "room-air" in self.tokens[stop].cues:
-            circumstance, stop, end = "room-air", stop + 1, self.tokens[stop].end
+        said = skip_fillers(self.tokens, stop)
+        if said < len(self.tokens) and "room-air" in self.tokens[said].cues:
+            circumstance, stop, end = "room-air", said + 1, self.tokens[said].end
         self.shared_from = len(self.drafts)
         for k, (name, each) in enumerate(group):
             quote = self._quote(name.start if k else token.start, end)
@@ -225,6 +229,54 @@ class ScanMeasures(ScanStrata):
             self._formula(self.drafts[-1])
         if read.either:
             self._either()
+        self._strata()
+        self._check_units()
+        return True
+
+    def _pressures(self, group: list[tuple[Token, str]], at: int) -> bool:
+        """Reads "blood pressure > 160/100 mmHg": either excludes, both are required."""
+        if {each for _, each in group} != {"systolic-bp", "diastolic-bp"}:
+            return False
+        compared = comparator(self.tokens, skip_fillers(self.tokens, at))
+        first = compared[1] if compared else at
+        inner = self.tokens[first : first + 3]
+        if compared is None or len(inner) != 3 or inner[1].stem != "/":
+            return False
+        numbers = [token.quantity or (Quantity(token.number, "mm[Hg]") if token.number else None) for token in inner]
+        if numbers[0] is None or numbers[2] is None:
+            return False
+        op = compared[0]
+        if not self.excludes and not self.negative and op in {Op.GE, Op.GT}:
+            # A least pressure asks for both values, raised pressure for one of them: nothing says which is meant.
+            raise UnreadError(self._words(at, first + 3))
+        quote = self._quote(group[0][0].start, inner[2].end)
+        parts = tuple(
+            Measured(each, self.checked(each, (Bound(op, limit),)), quote=quote)
+            for each, limit in zip(("systolic-bp", "diastolic-bp"), (numbers[0], numbers[2]), strict=True)
+        )
+        either = self.excludes or self.negative
+        node = AnyOf(parts, quote) if either else AllOf(parts, quote)
+        self._add(Draft(NameKind.ANALYTE, "blood-pressure", quote.start, quote.end, node=node))
+        self.i = first + 3
+        return True
+
+    def _limit_first(self) -> bool:
+        """Reads "≥ 1,500/mm3 neutrophils": the limit stands before the name."""
+        compared = comparator(self.tokens, self.i)
+        limit = read_limit(self.tokens, compared[1], "") if compared else None
+        if compared is None or limit is None:
+            return False
+        at = skip_fillers(self.tokens, limit[1])
+        named = _analytes_of(self.tokens[at]) if at < len(self.tokens) else ()
+        after = skip_fillers(self.tokens, at + 1)
+        if len(named) != 1 or comparator(self.tokens, after) or read_limit(self.tokens, after, ""):
+            return False
+        start, end = self.tokens[self.i].start, self.tokens[at].end
+        quote = self._quote(start, end)
+        self.shared_from = len(self.drafts)
+        node = Measured(named[0], (Bound(compared[0], limit[0]),), quote=quote)
+        self._add(Draft(NameKind.ANALYTE, named[0], start, end, node=node))
+        self.i = at + 1
         self._strata()
         self._check_units()
         return True
@@ -304,10 +356,14 @@ class ScanMeasures(ScanStrata):
     def _check_units(self) -> None:
         """The limits for everybody with certain units."""
         for draft in self.drafts[self.shared_from :]:
-            if isinstance(node := draft.node, Measured):
-                draft.node = replace(node, bounds=self.checked(node.analyte, node.bounds))
-            elif isinstance(node, AllOf | AnyOf | If):
-                draft.node = self._checked_within(node)
+            if draft.node is None:
+                continue
+            try:
+                draft.node = self._checked_within(draft.node)
+            except UnreadError:
+                # What stands beside a limit without a unit is understood all the same.
+                quote = self._quote(draft.start, draft.end)
+                draft.node = NotUnderstood(" ".join(quote.text.split()), quote)
 
     def _checked_within(self, node: Criterion) -> Criterion:
         match node:

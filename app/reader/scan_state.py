@@ -67,6 +67,7 @@ class ScanState:
         self.i = 0
         self.drafts: list[Draft] = []
         self.joins: list[str] = []
+        self.pauses: set[int] = set()
         self.pre = Pre()
         self.lead: When | None = None
         self.treat = False

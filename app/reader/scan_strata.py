@@ -185,8 +185,7 @@ class ScanStrata(ScanTime):
             if swap and all(isinstance(bound.limit, Quantity) for bound in (*node.bounds, *bounds)):
                 node = replace(node, bounds=_with_unit(node.bounds, bounds))
             quote = self._quote(draft.start, end)
-            second = replace(node, bounds=self.checked(node.analyte, bounds), quote=quote)
-            node = replace(node, bounds=self.checked(node.analyte, node.bounds))
+            second = replace(node, bounds=bounds, quote=quote)
             draft.node = If(condition, node, second, quote) if swap else If(condition, second, node, quote)
             draft.end = max(draft.end, end)
         self.i = stop
@@ -313,10 +312,6 @@ class ScanStrata(ScanTime):
                 break
             at += 1
         return at
-
-    def checked(self, analyte: str, bounds: tuple[Bound, ...]) -> tuple[Bound, ...]:
-        """The bounds with certain units."""
-        raise NotImplementedError
 
 
 def _analyte(draft: Draft) -> str:

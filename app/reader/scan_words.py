@@ -204,6 +204,9 @@ class ScanWords(ScanBrackets):
             if len(self.joins) < len(self.drafts):
                 self.joins.append(join)
             elif join != ",":
+                if self.joins[-1] == ",":
+                    # "A or B, and C": the comma says that what stands before it belongs together.
+                    self.pauses.add(len(self.joins) - 1)
                 self.joins[-1] = join if self.joins[-1] == "," or join == "or" else self.joins[-1]
         if token.stem in {"or", "and"} and self.planned is False and self._cue("planned", offset=1):
             # "A within 4 weeks or are planned to undergo B": a new predicate.

@@ -53,6 +53,7 @@ class Scanner(ScanWords):
             self._childbearing,
             self._age,
             self._study,
+            self._limit_first,
             self._graded,
             self._named,
             self._cause,
@@ -114,6 +115,9 @@ class Scanner(ScanWords):
 
     def _combine(self, parts: list[Criterion], joins: list[str], quote: Quote) -> Criterion:
         """Reads "and" binds results and requirements; among things that exclude it is any-of, as a comma is."""
+        pause = next((k for k in sorted(self.pauses) if k < len(joins) and joins[k] == "and"), None)
+        if pause is not None and "or" in joins[:pause] and all(draft.is_result for draft in self.drafts):
+            return self._paused(parts, joins, quote, pause)
         mixed = {"and", "or"} <= set(joins) and not self.excludes and not self.negative
         if mixed and not all(draft.is_result for draft in self.drafts):
             # "A and B or C" may mean either grouping.
@@ -130,6 +134,12 @@ class Scanner(ScanWords):
                 groups.append([parts[k + 1]])
         merged = [group[0] if len(group) == 1 else AllOf(tuple(group), quote) for group in groups]
         return merged[0] if len(merged) == 1 else AnyOf(tuple(merged), quote)
+
+    def _paused(self, parts: list[Criterion], joins: list[str], quote: Quote, pause: int) -> Criterion:
+        """Reads "A or B, and C" among results: (A or B) and C."""
+        if {"and", "or"} <= set(joins[:pause]) or "or" in joins[pause:]:
+            raise UnreadError("and ... or")
+        return AllOf((AnyOf(tuple(parts[: pause + 1]), quote), *parts[pause + 1 :]), quote)
 
     def _share_degrees(self) -> None:
         """Reads "severe arrhythmia or conduction abnormality": a degree only the first carries is shared."""

@@ -84,7 +84,11 @@ def test_no_name_means_two_analytes_or_scales() -> None:
         name for group in (catalogue.analytes, catalogue.scales) for each in group.values() for name in each.names
     )
 
-    assert [name for name, times in names.items() if times > 1] == []
+    # A name of a pair means both.
+    pairs = {name for name in catalogue.analytes["alt"].names if name in catalogue.analytes["ast"].names} | {
+        name for name in catalogue.analytes["systolic-bp"].names if name in catalogue.analytes["diastolic-bp"].names
+    }
+    assert [name for name, times in names.items() if times > 1 + (name in pairs)] == []
 
 
 def test_no_name_means_two_concepts_of_a_kind() -> None:
