@@ -78,7 +78,7 @@ class Concept:
     load); one of `traced_by`, which a past disease leaves too (an antibody), does so unless a negative test settles it.
     `event` marks what happens at a moment
     (infarction, surgery): its onset alone counts for windows. A `systemic` class of drugs counts by systemic
-    routes only.
+    routes only; a `substance` is one drug, not a class.
     `not_named` are display words that name something else ("family history of", "screening for").
     """
 
@@ -103,6 +103,7 @@ class Concept:
     malignancy: bool = False
     metastasis: bool = False
     systemic: bool = False
+    substance: bool = False
     sex: str | None = None
     half_life_h: Decimal | None = None
     high_dose: DoseThreshold | None = None

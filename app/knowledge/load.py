@@ -17,6 +17,7 @@ from app.criteria.nodes import Route
 from app.errors import EligoError
 from app.knowledge import records
 from app.knowledge.catalogue import Catalogue, Lexicon
+from app.knowledge.drug_concepts import read_drug_concepts
 from app.knowledge.index import IncludesItself, build_index
 from app.knowledge.load_units import load_unit_table
 from app.knowledge.records import CatalogueProblem, Entry, Problems
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _YAML: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SINGLE = (
     *("result_words.yaml", "systems.yaml", "modifiers.yaml", "routes.yaml", "lexicon.yaml"),
-    *("drugs.tsv", "products.tsv"),
+    *("drugs.tsv", "products.tsv", "drug_names.tsv"),
 )
 _FOLDERS = ("concepts", "analytes", "scales")
 _FOUND_IN = (*_FOLDERS, "codes", "units")
@@ -90,6 +91,9 @@ def read_catalogue(sources: Mapping[str, bytes], units: UnitTable) -> Catalogue:
         if name.startswith("codes/")
     }
     concepts: dict[str, Concept] = _folder("concepts", raw, problems, lambda each: records.read_concept(each, lists))
+    for ident, drug in read_drug_concepts("drug_names.tsv", text["drug_names.tsv"], problems).items():
+        if concepts.setdefault(ident, drug) is not drug:
+            problems.add("drug_names.tsv", ident, "name", "A concept has this id.", "Take one of them out.")
     analytes: dict[str, Analyte] = _folder("analytes", raw, problems, records.read_analyte)
     scales: dict[str, Scale] = _folder("scales", raw, problems, records.read_scale)
     drugs = records.read_drugs("drugs.tsv", text["drugs.tsv"], problems)

@@ -227,6 +227,7 @@ CONCEPTS = """
   source: test
 """
 DRUGS = "rxcui\tname\tprednisone_5mg\thalf_life_h\n8640\tprednisone\t5\t\n17767\tamlodipine\t\t\n"
+DRUG_NAMES = "name\tnames\trxnorm\tatc\tnear\talso_in\n"
 PRODUCTS = (
     "rxcui\tingredients\troute\tstrength_mg\n198145\t8640\toral\t10\n197361\t17767\toral\t5\n1\t17767,99\toral\t\n"
 )
@@ -237,6 +238,7 @@ SMALL = {name: content for name, content in FILES.items() if name.startswith(KEP
     "concepts/x.yaml": CONCEPTS.encode(),
     "drugs.tsv": DRUGS.encode(),
     "products.tsv": PRODUCTS.encode(),
+    "drug_names.tsv": DRUG_NAMES.encode(),
     "routes.yaml": b"{}",
 }
 """A catalogue that no change of the real concepts can upset."""

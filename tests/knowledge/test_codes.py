@@ -44,7 +44,12 @@ def table(system: System) -> dict[str, str]:
     name, code, display = TABLES[system]
     with (CODES / name).open(encoding="utf-8", newline="") as lines:
         rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return {key(system, row[code]): row[display] for row in rows}
+        found = {key(system, row[code]): row[display] for row in rows}
+    if system is System.ATC:  # codes of older indexes, which records still have
+        with (CODES / "rxnorm_to_atc.tsv").open(encoding="utf-8", newline="") as lines:
+            rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+            found = {row["atc"]: row["atc_name"] or row["name"] for row in rows} | found
+    return found
 
 
 @cache
@@ -62,19 +67,24 @@ def key(system: System, code: str) -> str:
 def all_codes() -> Iterator[tuple[str, str, Code]]:
     """Entry, its source, and a code of it."""
     catalogue = load_catalogue()
+    concepts = catalogue.concepts.values()
     words = (*catalogue.words.positive, *catalogue.words.negative)
     groups: list[tuple[Concept | Analyte | Scale, tuple[tuple[Code, ...], ...]]] = [
-        *((each, (each.codes, each.without, each.broader, each.suggests)) for each in catalogue.concepts.values()),
+        *((each, (each.codes, each.without, each.broader, each.suggests)) for each in concepts if not each.substance),
         *((each, (each.codes, each.broader)) for each in catalogue.analytes.values()),
         *((each, (each.codes, *(value.codes for value in each.values))) for each in catalogue.scales.values()),
     ]
     for entry, lists in groups:
         yield from ((f"{type(entry).__name__} {entry.id}", entry.source, code) for codes in lists for code in codes)
+    for drug in (each for each in concepts if each.substance):
+        names = " ".join(drug.names)  # each vocabulary has its own for it
+        yield from ((f"drug {drug.id}", "", Code(code.system, code.code, names)) for code in drug.codes)
+        yield from ((f"drug {drug.id}", "", Code(code.system, code.code, "")) for code in drug.broader)
     for ident, modifier in catalogue.modifiers.items():
         yield from ((f"modifier {ident}", modifier.source, code) for code in modifier.codes)
     yield from (("result words", "", code) for code in words if code.system is not System.INTERPRETATION)
-    for drug in catalogue.drugs.values():
-        yield "drugs.tsv", "", Code(System.RXNORM, drug.rxcui, drug.name)
+    for ingredient in catalogue.drugs.values():
+        yield "drugs.tsv", "", Code(System.RXNORM, ingredient.rxcui, ingredient.name)
     for product in catalogue.products.values():
         for rxcui in (product.rxcui, *product.ingredients):
             if rxcui != UNPLACED:
