@@ -6,8 +6,19 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.criteria.nodes import AllOf, AnyOf, AtLeast, Criterion, If, Not
-from app.reader.registration import ReadCriterion
+from app.criteria.nodes import (
+    AllOf,
+    AnyOf,
+    AtLeast,
+    Criterion,
+    If,
+    Judgement,
+    Not,
+    NotUnderstood,
+    Preference,
+    children,
+)
+from app.reader.registration import Kind, ReadCriterion
 
 _INSIDE = 0.8  # of a node's letters, from where on the node is the line's own
 _HALF = 0.5
@@ -15,10 +26,15 @@ _HALF = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the reader made of a line; `expression` is None where the line is lost."""
+    """What the reader made of a line; `expression` is None where the line is lost.
+
+    `alone`: it binds by itself. Otherwise the reader has it as one of several of which one is enough (among the
+    exclusions: of which all are needed), the others being read from other lines.
+    """
 
     expression: Criterion | None
     sides: frozenset[str]
+    alone: bool = True
 
 
 class Letters:
@@ -46,6 +62,7 @@ def locate(line: tuple[int, int], criteria: Sequence[ReadCriterion], letters: Le
     parts: list[Criterion] = []
     sides: set[str] = set()
     covered = 0
+    alone = True
     for criterion in criteria:
         shared = letters.overlap(line, criterion.span)
         if not shared:
@@ -54,6 +71,7 @@ def locate(line: tuple[int, int], criteria: Sequence[ReadCriterion], letters: Le
             part: Criterion | None = criterion.expression
         elif shared >= _HALF * own:
             part = _within(criterion.expression, line, letters)
+            alone = alone and _binds(criterion.expression, line, letters, is_enough=criterion.kind is Kind.EXCLUSION)
         else:
             continue
         covered += shared
@@ -63,9 +81,9 @@ def locate(line: tuple[int, int], criteria: Sequence[ReadCriterion], letters: Le
     if not parts or covered < _HALF * own:
         return Found(None, frozenset(sides))
     if len(parts) == 1:
-        return Found(parts[0], frozenset(sides))
+        return Found(parts[0], frozenset(sides), alone)
     join = AnyOf if sides == {"exclusion"} else AllOf
-    return Found(join(tuple(parts)), frozenset(sides))
+    return Found(join(tuple(parts)), frozenset(sides), alone)
 
 
 def _within(node: Criterion, line: tuple[int, int], letters: Letters) -> Criterion | None:
@@ -99,3 +117,35 @@ def _within(node: Criterion, line: tuple[int, int], letters: Letters) -> Criteri
             shared = letters.overlap(line, (quote.start, quote.end))
             is_most = shared >= _HALF * letters.count(quote.start, quote.end) or shared >= _HALF * letters.count(*line)
             return node if shared and is_most else None
+
+
+def _binds(node: Criterion, line: tuple[int, int], letters: Letters, *, is_enough: bool) -> bool:
+    """Whether the part of `node` that is `line` binds by itself, whatever is read from the lines around it.
+
+    `is_enough`: one part that holds is enough, as among exclusions; otherwise every part is needed.
+    """
+    quote = node.quote
+    if quote is not None:
+        shared = letters.overlap(line, (quote.start, quote.end))
+        if shared and shared >= _INSIDE * letters.count(quote.start, quote.end):
+            return True
+    match node:
+        case AllOf(parts) | AnyOf(parts):
+            own = [part for part in parts if _within(part, line, letters) is not None]
+            others = [part for part in parts if _within(part, line, letters) is None]
+            joined_otherwise = isinstance(node, AnyOf) is not is_enough
+            if joined_otherwise and any(map(_has_fact, own)) and any(map(_has_fact, others)):
+                return False
+            return all(_binds(part, line, letters, is_enough=is_enough) for part in own)
+        case Not(part):
+            return _binds(part, line, letters, is_enough=not is_enough)
+        case If(then=then, otherwise=otherwise):
+            branches = [then] if otherwise is None else [then, otherwise]
+            return all(_binds(each, line, letters, is_enough=is_enough) for each in branches)
+        case _:
+            return True
+
+
+def _has_fact(node: Criterion) -> bool:
+    inner = children(node)
+    return any(map(_has_fact, inner)) if inner else not isinstance(node, Judgement | NotUnderstood | Preference)

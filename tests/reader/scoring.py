@@ -109,6 +109,8 @@ def _grade(line: GoldLine, trial: GoldTrial, letters: Letters, catalogue: Catalo
     form = read_form(text, catalogue)
     best = max(accepted, key=lambda each: sum((kinds_of(form) & kinds_of(each)).values()))
     grade, why = min((compare(form, each) for each in accepted), key=lambda result: list(Grade).index(result[0]))
+    if not found.alone:
+        grade, why = Grade.WRONG, "it is one of several of which one is enough, or all are needed"
     if found.sides != {line.side}:
         grade, why = Grade.WRONG, "it stands in the other list"
     return Graded(line, grade, why, text, kinds_of(form), kinds_of(best), reading_of(found.expression))

@@ -9,9 +9,12 @@ import pytest
 import yaml
 
 from app.knowledge.load import load_catalogue
+from app.reader import read_criteria_text
 from tests.reader.figures import grade_half
 from tests.reader.forms import OutlineError, read_form
 from tests.reader.gold import HALVES, MovedError, gold_files, is_here, read_gold
+from tests.reader.locate import Letters, locate
+from tests.reader.outline import outline
 from tests.reader.scoring import Grade, compare, kinds_of, tally
 
 
@@ -170,3 +173,35 @@ def test_nothing_made_is_never_wrong(read: str) -> None:
 def test_an_outline_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(OutlineError):
         read_form(text, load_catalogue())
+
+
+LIST = "Inclusion Criteria:\n\n* ECOG 0-1\n* {} of the following:\n   * Asthma\n   * Known COPD\n"
+
+
+@pytest.mark.parametrize(("opening", "alone"), [("All", True), ("At least one", False)], ids=["all", "one"])
+def test_a_line_of_a_list_is_found_and_how_it_binds(opening, alone) -> None:
+    text = LIST.format(opening)
+    criteria = read_criteria_text(text, load_catalogue())
+
+    found = locate((text.index("Known"), len(text)), criteria, Letters(text))
+
+    assert found.expression is not None
+    assert outline(found.expression) == "condition copd"
+    assert found.alone is alone
+
+
+def test_several_criteria_in_one_line_are_joined_as_their_side_says() -> None:
+    text = "Exclusion Criteria:\n\n* Asthma\n* COPD\n"
+    criteria = read_criteria_text(text, load_catalogue())
+
+    found = locate((text.index("Asthma"), len(text)), criteria, Letters(text))
+
+    assert found.expression is not None
+    assert outline(found.expression) == "any(condition asthma; condition copd)"
+    assert found.sides == {"exclusion"}
+
+
+def test_a_line_of_which_nothing_was_read_is_lost() -> None:
+    text = "Inclusion Criteria:\n\n* Asthma\n"
+
+    assert locate((0, 18), read_criteria_text(text, load_catalogue()), Letters(text)).expression is None
