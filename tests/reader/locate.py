@@ -131,12 +131,12 @@ def _binds(node: Criterion, line: tuple[int, int], letters: Letters, *, is_enoug
             return True
     match node:
         case AllOf(parts) | AnyOf(parts):
-            own = [part for part in parts if _within(part, line, letters) is not None]
+            own = [(part, inner) for part in parts if (inner := _within(part, line, letters)) is not None]
             others = [part for part in parts if _within(part, line, letters) is None]
             joined_otherwise = isinstance(node, AnyOf) is not is_enough
-            if joined_otherwise and any(map(_has_fact, own)) and any(map(_has_fact, others)):
+            if joined_otherwise and any(_has_fact(inner) for _, inner in own) and any(map(_has_fact, others)):
                 return False
-            return all(_binds(part, line, letters, is_enough=is_enough) for part in own)
+            return all(_binds(part, line, letters, is_enough=is_enough) for part, _ in own)
         case Not(part):
             return _binds(part, line, letters, is_enough=not is_enough)
         case If(then=then, otherwise=otherwise):
