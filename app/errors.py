@@ -5,3 +5,14 @@ from __future__ import annotations
 
 class EligoError(Exception):
     """Something that Eligo refuses or cannot do. The message says what, where, and what to do next."""
+
+
+class VersionMoved(EligoError):
+    """A version was to follow one that is not the newest any more; `newest` is (0: there is none)."""
+
+    def __init__(self, trial_id: str, newest: int) -> None:
+        super().__init__(
+            f"{trial_id} has been changed in between: its version is now {newest}. Get it, and send the change again."
+        )
+        self.trial_id = trial_id
+        self.newest = newest

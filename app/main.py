@@ -15,6 +15,7 @@ from app.api import health, routes
 from app.api.errors import handle_errors
 from app.api.limits import LimitBody, NoLeaks
 from app.api.shapes import Problem
+from app.clients.registry import Registry
 from app.emitters.canonical import Canonical
 from app.errors import EligoError
 from app.services.evaluation import Evaluation
@@ -50,6 +51,7 @@ class AtHand:
 
     trials: Trials
     evaluation: Evaluation
+    registry: Registry
 
 
 @asynccontextmanager
@@ -60,7 +62,10 @@ async def at_hand(settings: Settings) -> AsyncIterator[AtHand]:
         await ensure_current(database)
         local = Local(Canonical(settings.canonical_url))
         opener = _opener(database)
-        yield AtHand(Trials(opener, local), Evaluation(opener, local))
+        async with Registry(
+            settings.registry_url, timeout_s=settings.registry_timeout_s, max_bytes=settings.max_body_bytes
+        ) as registry:
+            yield AtHand(Trials(opener, local), Evaluation(opener, local), registry)
     finally:
         await database.close()
 

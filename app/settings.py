@@ -43,6 +43,10 @@ class Settings(BaseSettings):
     """Processes that read and judge, for each server process."""
     judge_limit_s: float = Field(default=120.0, gt=0)
     """After this long a job is stopped."""
+    registry_url: str = Field(default="https://clinicaltrials.gov/api/v2", pattern=r"^https?://\S+$")
+    """The register that `eligo import NCT...` asks: one that answers as the ClinicalTrials.gov API, version 2, does."""
+    registry_timeout_s: float = Field(default=30.0, gt=0)
+    """How long the register may take to answer."""
 
 
 def load_settings() -> Settings:

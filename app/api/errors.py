@@ -12,11 +12,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.criteria.codec import CodecProblems
-from app.errors import EligoError
+from app.errors import EligoError, VersionMoved
 from app.fhir import errors as fhir
-from app.services.core import UnusableTrial
+from app.services.forms import UnusableTrial
 from app.services.options import BadParameter
-from app.services.trials import TrialNotFound
+from app.services.trials import NoRecord, TrialNotFound
 from app.services.workers import TookTooLong, WorkerLost
 from app.store.database import DatabaseUnavailable
 
@@ -98,12 +98,14 @@ KINDS: dict[type[EligoError], Kind] = {
     CodecProblems: Kind(_UNFIT, "The criteria cannot be read"),
     DatabaseUnavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The database cannot be used"),
     EmptyBody: Kind(_BAD, "The body is empty"),
+    NoRecord: Kind(HTTPStatus.NOT_FOUND, "The version has no registration record"),
     TookTooLong: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The time limit was reached"),
     TrialNotFound: Kind(HTTPStatus.NOT_FOUND, "No such trial"),
     UnsupportedCharset: Kind(_UNSUPPORTED, "The character set is not supported"),
     UnsupportedEncoding: Kind(_UNSUPPORTED, "The content encoding is not supported"),
     UnsupportedMediaType: Kind(_UNSUPPORTED, "The media type is not supported"),
     UnusableTrial: Kind(_UNFIT, "The trial cannot be read"),
+    VersionMoved: Kind(HTTPStatus.CONFLICT, "The trial has been changed in between"),
     WorkerLost: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The work was interrupted"),
     fhir.NoPatient: Kind(_BAD, "The Bundle has no Patient"),
     fhir.NotABundle: Kind(_BAD, "The body is not a FHIR Bundle"),

@@ -34,6 +34,53 @@ STUDY: dict[str, Any] = {
     }
 }
 
+STUDY_XML = """<?xml version="1.0" encoding="UTF-8"?>
+<clinical_study>
+  <id_info><nct_id>NCT00000000</nct_id></id_info>
+  <brief_title>A study of something for sarcoma</brief_title>
+  <overall_status>Recruiting</overall_status>
+  <condition>Sarcoma</condition>
+  <eligibility>
+    <criteria><textblock>
+        Inclusion Criteria:
+
+          -  ECOG performance status of 0-1
+
+        Exclusion Criteria:
+
+          -  Pregnant or breastfeeding women
+    </textblock></criteria>
+    <gender>All</gender>
+    <minimum_age>18 Years</minimum_age>
+    <maximum_age>75 Years</maximum_age>
+  </eligibility>
+</clinical_study>
+"""
+
+CRITERIA_LIST: dict[str, Any] = {
+    "nct_id": "NCT00000000",
+    "brief_title": "A study of something for sarcoma",
+    "current_trial_status": "Active",
+    "eligibility": {
+        "structured": {"min_age": "18 Years", "max_age": "75 Years", "sex": "ALL"},
+        "unstructured": [
+            {"display_order": 1, "inclusion_indicator": True, "description": "ECOG performance status of 0-1"},
+            {"display_order": 2, "inclusion_indicator": False, "description": "Pregnant or breastfeeding women"},
+        ],
+    },
+}
+
+ROW = """#nct_id,title,conditions,eligibility_criteria
+NCT00000000,A study of something for sarcoma,Sarcoma,"
+Inclusion Criteria:
+  - Age 18 to 75 years
+  - ECOG performance status of 0-1
+
+Exclusion Criteria:
+  - Pregnant or breastfeeding women
+"
+"""
+
 RESEARCH_STUDY: dict[str, Any] = {
     "resourceType": "ResearchStudy",
     "identifier": [{"system": "https://clinicaltrials.gov/nctid", "value": "NCT00000000"}],

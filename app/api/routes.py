@@ -13,8 +13,8 @@ from starlette.responses import Response
 from app.api import bodies, examples, shapes
 from app.api.errors import PROBLEM
 from app.api.parameters import JudgeAllQuery, JudgeQuery, JudgeVersionQuery, ListQuery, VersionQuery, each_once
-from app.services.core import Form
 from app.services.evaluation import Evaluation
+from app.services.forms import CSV, FHIR, JSON, MEDIA_TYPES, TEXT, XML
 from app.services.trials import PAGE_SIZE, Trials
 
 _JSON = "application/json"
@@ -73,25 +73,43 @@ router = APIRouter(prefix="/v1", dependencies=[Depends(each_once)])
     },
     openapi_extra=_takes(
         {
-            Form.PAGE.value: {"schema": {"type": "string"}, "example": examples.PAGE},
-            Form.STUDY.value: {
-                "schema": {"type": "object", "description": "A study of the ClinicalTrials.gov API, version 2"},
-                "example": examples.STUDY,
+            TEXT: {"schema": {"type": "string"}, "example": examples.PAGE},
+            JSON: {
+                "schema": {
+                    "type": "object",
+                    "description": "A study of the ClinicalTrials.gov API, version 2, or a trial of the NCI's API with "
+                    "its criteria already split",
+                },
+                "examples": {
+                    "study": {"summary": "A ClinicalTrials.gov study", "value": examples.STUDY},
+                    "list": {"summary": "Criteria already split", "value": examples.CRITERIA_LIST},
+                },
             },
-            Form.FHIR.value: {
+            FHIR: {
                 "schema": {
                     "type": "object",
                     "description": "A FHIR ResearchStudy (R4, R4B or R5), or a Bundle with one and its Groups",
                 },
                 "example": examples.RESEARCH_STUDY,
             },
+            XML: {
+                "schema": {"type": "string", "description": "A `clinical_study` as ClinicalTrials.gov gave it out"},
+                "example": examples.STUDY_XML,
+            },
+            CSV: {
+                "schema": {"type": "string", "description": "A header and one row of a table of registrations"},
+                "example": examples.ROW,
+            },
         }
     ),
 )
 async def register_trial(request: Request, trials: TrialsUse) -> Response:
-    """Register a trial: a registry page as copied, a ClinicalTrials.gov study, or a FHIR ResearchStudy."""
-    media_type, body = await bodies.read_text(request, [each.value for each in Form])
-    registered = await trials.register(Form(media_type), body)
+    """Register a trial: a registry page as copied, a ClinicalTrials.gov study (JSON or XML), a FHIR ResearchStudy ...
+
+    Which of them it is, the body says: JSON and XML that come as text are told from a page.
+    """
+    media_type, body = await bodies.read_text(request, MEDIA_TYPES)
+    registered = await trials.register(media_type, body)
     return Response(
         registered.trial,
         201 if registered.is_new else 200,
@@ -136,6 +154,17 @@ async def list_trials(query: Annotated[ListQuery, Query()], trials: TrialsUse) -
 async def get_trial(trial_id: str, query: Annotated[VersionQuery, Query()], trials: TrialsUse) -> Response:
     """Get a trial: its newest version, or any by its number."""
     return Response(await trials.get(trial_id, query.version), media_type=_JSON)
+
+
+@router.get(
+    "/trials/{trial_id}/registration",
+    tags=[TRIALS],
+    response_class=Response,
+    responses={200: {"model": shapes.Registration}, **_problems(404, 503)},
+)
+async def get_registration(trial_id: str, query: Annotated[VersionQuery, Query()], trials: TrialsUse) -> Response:
+    """Get what the register says of a trial besides its criteria: numbers, sponsor, sites, arms, outcomes, dates ..."""
+    return Response(await trials.registration(trial_id, query.version), media_type=_JSON)
 
 
 @router.delete(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 from pydantic.alias_generators import to_camel
 
 
@@ -80,6 +80,10 @@ class Trial(TrialSummary):
     text: str = Field(description="What the spans point into")
     notes: list[str]
     criteria: list[Criterion]
+
+
+class Registration(RootModel[dict[str, Any]]):
+    """What the register says of a trial besides its criteria: schemas/registration.schema.json."""
 
 
 class TrialName(Shape):

@@ -8,20 +8,18 @@ import sys
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import orjson
 import typer
 import uvicorn
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from app import __version__
-from app.cli import demonstration, tables
+from app.cli import demonstration, files, importing, tables
 from app.errors import EligoError
 from app.main import AtHand, at_hand, create_app, ensure_current
-from app.services.core import Form
 from app.services.options import BadParameter, Options, read_complete, read_max_age
 from app.settings import Settings, load_settings
 from app.store import Database, migrate
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _ERROR, _USAGE = 1, 2
-_SUFFIXES = frozenset({".txt", ".json"})
 
 app = typer.Typer(
     name="eligo",
@@ -43,14 +40,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks show local variables: a patient's record among them
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class NotText(EligoError):
-    """A file that is no text; `file` is its path."""
-
-    def __init__(self, file: Path) -> None:
-        super().__init__(f"{file} is no UTF-8 text.")
-        self.file = file
 
 
 class AbsenceOption(StrEnum):
@@ -64,7 +53,7 @@ def main() -> None:
     """Run the command line."""
     try:
         app()
-    except BadParameter as error:
+    except (BadParameter, files.BadPath) as error:
         _fail(error, _USAGE)
     except EligoError as error:
         _fail(error, _ERROR)
@@ -121,41 +110,36 @@ def serve(
     )
 
 
-def _form(file: Path, text: str) -> Form:
-    """By the name of the file; JSON with a `resourceType` is FHIR. What is no JSON is refused by its reader."""
-    if file.suffix.lower() != ".json":
-        return Form.PAGE
-    try:
-        sent = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return Form.STUDY
-    return Form.FHIR if isinstance(sent, dict) and "resourceType" in sent else Form.STUDY
-
-
 @app.command("import")
 def import_trials(
-    files: Annotated[list[Path], typer.Argument(help="Pages (.txt), studies or FHIR (.json), or folders of them.")],
+    given: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE|FOLDER|NUMBER...",
+            help="Pages (.txt), studies, lists of criteria or FHIR (.json), many of them (.ndjson, .jsonl, .csv), "
+            "older studies (.xml), folders of all these, and numbers such as NCT03619954 to fetch from the register.",
+        ),
+    ],
+    *,
+    journal: Annotated[
+        Path | None,
+        typer.Option(help="A file to keep what is done in: the same command with it goes on where one broke off."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="What came of each trial, as lines of JSON.")] = False,
 ) -> None:
-    """Register trials, as POST /v1/trials does. The exit code is 1 where any file was refused."""
-    found = _expanded(files)
+    """Register trials, as POST /v1/trials does, and say what was understood. Exit code 1 where any was refused."""
+    sources = importing.sources_of(given)
+
+    def say(done: dict[str, Any]) -> None:
+        line = orjson.dumps(done).decode() if as_json else importing.in_words(done)
+        if line:
+            typer.echo(line)
 
     async def work(hand: AtHand) -> int:
-        counts = {True: 0, False: 0}
-        refused = 0
-        console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, console=console, transient=True) as progress:
-            for each in progress.track(found, description="Importing"):
-                try:
-                    text = _text(each)
-                    registered = await hand.trials.register(_form(each, text), text)
-                except EligoError as error:
-                    refused += 1
-                    progress.console.print(f"[red]{escape(str(each))}:[/] {escape(str(error))}", soft_wrap=True)
-                else:
-                    counts[registered.is_new] += 1
-        typer.echo(f"{counts[True]} new, {counts[False]} as before, {refused} refused.")
-        return _ERROR if refused else 0
+        importer = importing.Importer(hand, importing.Journal(journal), say)
+        await importer.run(sources)
+        typer.echo(importer.tally.words(), err=as_json)
+        return _ERROR if importer.tally.refused else 0
 
     raise typer.Exit(_run(work))
 
@@ -163,7 +147,7 @@ def import_trials(
 @app.command()
 def read(
     file: Annotated[
-        Path, typer.Argument(help="A page or criteria (.txt), a study or FHIR (.json), or - for text from stdin.")
+        Path, typer.Argument(help="A page or criteria, a study, FHIR ... as for `eligo import`, or - for stdin.")
     ],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="The criteria as JSON.")] = False,
@@ -171,12 +155,7 @@ def read(
     """Show how criteria are read. Nothing is stored."""
     from app.services.local import Local  # noqa: PLC0415  the catalogue takes a moment; other commands need none of it
 
-    text = _text(file)
-    form = _form(file, text)
-    if form is not Form.PAGE:
-        criteria = orjson.loads(asyncio.run(Local().read_trial(form, text)).document)["criteria"]
-    else:
-        criteria = orjson.loads(asyncio.run(Local().read_text(text)))["criteria"]
+    criteria = orjson.loads(asyncio.run(Local().read(files.media_type_of(file), files.read_text(file))))["criteria"]
     if as_json:
         typer.echo(orjson.dumps({"criteria": criteria}, option=orjson.OPT_INDENT_2).decode())
     else:
@@ -206,7 +185,7 @@ def evaluate(
         complete=read_complete(complete or ()),
         patient=patient,
     )
-    body = _bytes(bundle)
+    body = files.read_bytes(bundle)
 
     async def work(hand: AtHand) -> bytes:
         return await hand.evaluation.judge(trial, version, body, options)
@@ -285,34 +264,6 @@ def _day(given: str | None) -> date:
         return datetime.now(UTC).date() if given is None else date.fromisoformat(given)
     except ValueError:
         _usage(f"--as-of is a date such as 2026-11-22, not {given!r}.")
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        _usage(f"{file} cannot be read: {error.strerror}.")
-
-
-def _text(file: Path) -> str:
-    try:
-        return _bytes(file).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise NotText(file) from None
-
-
-def _expanded(given: list[Path]) -> list[Path]:
-    files: list[Path] = []
-    for each in given:
-        if each.is_dir():
-            files += sorted(below for below in each.rglob("*") if below.suffix.lower() in _SUFFIXES and below.is_file())
-        elif each.is_file():
-            files.append(each)
-        else:
-            _usage(f"{each} is neither a file nor a folder.")
-    if not files:
-        _usage("No .txt or .json file was found there.")
-    return files
 
 
 def _is_loopback(host: str) -> bool:

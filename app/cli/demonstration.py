@@ -13,7 +13,7 @@ from rich.text import Text
 from app.cli import tables
 from app.demo import AS_OF, load_demo_patients, load_demo_trials
 from app.main import at_hand
-from app.services.core import Form
+from app.services.forms import JSON
 from app.services.options import Options
 from app.settings import Settings
 from app.store import Database
@@ -47,8 +47,7 @@ async def with_database(settings: Settings, work: Callable[[AtHand], Awaitable[N
 async def show(hand: AtHand, console: Console) -> None:
     """Register the trials, judge every patient by each of them, and print what came of it."""
     trials = [
-        orjson.loads((await hand.trials.register(Form.STUDY, each.content.decode())).trial)
-        for each in load_demo_trials()
+        orjson.loads((await hand.trials.register(JSON, each.content.decode())).trial) for each in load_demo_trials()
     ]
     trials.sort(key=lambda trial: str(trial["id"]))
     options = Options(as_of=AS_OF)

@@ -15,7 +15,7 @@ from dataclasses import MISSING, dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from app.criteria import nodes
 from app.criteria.nodes import Criterion
@@ -29,6 +29,7 @@ _MAX_DIGITS = 30
 DECIMAL = re.compile(rf"-?(0|[1-9][0-9]{{0,{_MAX_DIGITS - 1}}})(\.[0-9]{{1,{_MAX_DIGITS}}})?")
 """A number as it is written: no exponent, no leading zero, and not a million digits."""
 
+R = TypeVar("R")
 Path: TypeAlias = "tuple[Path, str | int] | None"
 
 
@@ -63,6 +64,21 @@ def decode(obj: object) -> Criterion:
     if reading.problems:
         raise CodecProblems(tuple(reading.problems))
     return typing.cast("Criterion", node)
+
+
+def encode_record(record: object) -> dict[str, Any]:
+    """A dataclass of the criteria package that is no node (`RegistrationRecord`) as JSON values, by the same rules."""
+    encoded: dict[str, Any] = _encode(record, 1)
+    return encoded
+
+
+def decode_record(cls: type[R], obj: object) -> R:
+    """The record that `obj` (parsed JSON) describes; CodecProblems where it describes none."""
+    reading = _Reading()
+    made = reading.record(obj, (cls,), None, 1)
+    if reading.problems:
+        raise CodecProblems(tuple(reading.problems))
+    return typing.cast("R", made)
 
 
 # --- what the nodes declare ------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.criteria import nodes
 from app.criteria.codec import DECIMAL, NODES, Shape, kind_of, slots_of
+from app.criteria.record import RegistrationRecord
 
 if TYPE_CHECKING:
     from app.criteria.codec import Slot
@@ -31,6 +32,11 @@ _NUMBERS = {
     (nodes.Quote, "end"): 0,
 }
 """The least that a whole number may be."""
+_DECIMAL = {
+    "description": "An exact number, written as text so that nothing rounds it.",
+    "type": "string",
+    "pattern": f"^{DECIMAL.pattern}$",
+}
 
 
 def expression_schema() -> dict[str, Any]:
@@ -42,11 +48,7 @@ def expression_schema() -> dict[str, Any]:
             "required": ["kind"],
             "oneOf": [_ref(cls) for cls in NODES],
         },
-        "decimal": {
-            "description": "An exact number, written as text so that nothing rounds it.",
-            "type": "string",
-            "pattern": f"^{DECIMAL.pattern}$",
-        },
+        "decimal": _DECIMAL,
     }
     waiting = list(NODES)
     while waiting:
@@ -60,6 +62,25 @@ def expression_schema() -> dict[str, Any]:
         "title": "Criterion",
         "description": "What a criterion asks, as a tree of nodes. Keys that have their default are left out.",
         "$ref": "#/$defs/criterion",
+        "$defs": dict(sorted(defs.items())),
+    }
+
+
+def record_schema() -> dict[str, Any]:
+    """The schema (2020-12) of a registration record."""
+    defs: dict[str, Any] = {"decimal": _DECIMAL}
+    waiting: list[type] = [RegistrationRecord]
+    while waiting:
+        cls = waiting.pop(0)
+        if kind_of(cls) not in defs:
+            defs[kind_of(cls)] = _object(cls)
+            waiting += [each for slot in slots_of(cls) if slot.shape is not Shape.LEAF for each in slot.types]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:eligo:schema:registration",
+        "title": "RegistrationRecord",
+        "description": "What a register says of a trial besides its criteria. Keys with their default are left out.",
+        "$ref": _ref(RegistrationRecord)["$ref"],
         "$defs": dict(sorted(defs.items())),
     }
 

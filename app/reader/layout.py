@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from app.criteria.record import Population
 from app.reader.items import Item, split_items
-from app.reader.registration import Kind, StructuredBounds
+from app.reader.registration import read_population, unread_ages
 
 REGISTRY_ID = re.compile(
     r"\b(NCT\d{8}|ChiCTR[-\w]*\d{4,}|ISRCTN\d{8}|EUCTR\d{4}-\d{6}-\d{2}|\d{4}-\d{6}-\d{2}(?:-\d{2})?|CTR\d{8}|jRCT\w*\d{6,}|DRKS\d{8}|ACTRN\d{14})\b"
@@ -85,7 +86,8 @@ class Page:
     phase: str = ""
     sponsor: str = ""
     conditions: list[str] = field(default_factory=list)
-    bounds: StructuredBounds = field(default_factory=StructuredBounds)
+    population: Population = field(default_factory=Population)
+    notes: tuple[str, ...] = ()
     items: list[Item] = field(default_factory=list)
 
 
@@ -106,7 +108,9 @@ def read_page(text: str) -> Page:
     page.status = _status(fields.get("status", ""), lines)
     page.phase = _phase(fields.get("phase", ""), lines)
     page.sponsor = fields.get("sponsor", "")
-    page.bounds = _bounds(fields, lines)
+    low, high = _ages(fields, lines)
+    page.population = read_population(low, high, fields.get("sex", ""), fields.get("volunteers", ""))
+    page.notes = unread_ages(low, high)
     page.conditions = _conditions(fields, lines)
     page.title = _title(lines, fields)
     start = max([begin, *(end for end in used if begin <= end < stop)])
@@ -178,7 +182,7 @@ def _phase(value: str, lines: list[_Line]) -> str:
     return ""
 
 
-def _bounds(fields: dict[str, str], lines: list[_Line]) -> StructuredBounds:
+def _ages(fields: dict[str, str], lines: list[_Line]) -> tuple[str, str]:
     low, high = fields.get("minimum_age", ""), fields.get("maximum_age", "")
     if not low and not high:
         for line in lines[:40]:
@@ -188,7 +192,7 @@ def _bounds(fields: dict[str, str], lines: list[_Line]) -> StructuredBounds:
             if match := _AGE_OPEN.match(line.text):
                 low = f"{match[1]} {match[2]}"
                 break
-    return StructuredBounds(low, high, fields.get("sex", ""), fields.get("volunteers", ""))
+    return low, high
 
 
 def _conditions(fields: dict[str, str], lines: list[_Line]) -> list[str]:
@@ -211,11 +215,10 @@ def _title(lines: list[_Line], fields: dict[str, str]) -> str:
     for line in lines:
         if _NOISE.match(line.text) or _PHASE_LINE.match(line.text):
             continue
+        if _SIDE.match(line.text) or _ELIGIBILITY.match(line.text):
+            return ""  # the text begins with the criteria: it has no title
         sentence = re.split(r"(?<=[a-z)])\.\s", line.text)[0]
         if described := _DESCRIBED.match(sentence):
             sentence = described[1][:1].upper() + described[1][1:]
         return sentence.rstrip(".")[:200]
-    return "Untitled trial"
-
-
-__all__ = ["Kind", "Page", "read_page"]
+    return ""

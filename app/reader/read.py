@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.criteria.nodes import (
     AgeBound,
@@ -23,39 +21,38 @@ from app.criteria.nodes import (
     SexIs,
     children,
 )
-from app.criteria.time import Duration, TimeUnit
+from app.criteria.record import Design, Identifier, IdentifierUse, Organisation, RegistrationRecord
 from app.reader.context import Context, blank_abbreviations, damage
-from app.reader.items import Item, split_items
-from app.reader.layout import Page, read_page
+from app.reader.items import Item
+from app.reader.layout import read_page
 from app.reader.lists import adopt, read_item
 from app.reader.normalise import normalise
 from app.reader.phrases import phrases_of
 from app.reader.quantities import tokenise
-from app.reader.registration import Kind, ReadCriterion, Reading, Registration, StructuredBounds
+from app.reader.registration import Kind, ReadCriterion, Reading, Registration
 from app.reader.tokens import NameKind, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from app.criteria.record import Population
     from app.knowledge.catalogue import Catalogue
 
 
 def read_registration(text: str, catalogue: Catalogue) -> Registration:
     """A registry page as copied, in any layout; `text` is kept and the spans point into it."""
     page = read_page(normalise(text))
-    criteria, notes = read_items(text, page.items, page.bounds, (*page.conditions, page.title), catalogue)
-    return Registration(
-        id=page.id,
-        title=page.title,
+    criteria, notes = read_items(text, page.items, page.population, (*page.conditions, page.title), catalogue)
+    record = RegistrationRecord(
+        identifiers=(Identifier(page.id, IdentifierUse.REGISTRY),) if page.id else (),
+        brief_title=page.title,
         status=page.status,
-        phase=page.phase,
+        design=Design(phases=tuple(page.phase.split("/")) if page.phase else ()),
+        population=page.population,
         conditions=tuple(page.conditions),
-        text=text,
-        criteria=criteria,
-        sponsor=page.sponsor,
-        bounds=page.bounds,
-        notes=notes,
+        sponsor=Organisation(page.sponsor) if page.sponsor else None,
     )
+    return Registration(page.id, record, text, criteria, (*page.notes, *notes))
 
 
 def read_criteria_text(text: str, catalogue: Catalogue) -> tuple[ReadCriterion, ...]:
@@ -63,53 +60,13 @@ def read_criteria_text(text: str, catalogue: Catalogue) -> tuple[ReadCriterion, 
     return read_registration(text, catalogue).criteria
 
 
-def read_study(study: dict[str, Any], catalogue: Catalogue) -> Registration:
-    """A ClinicalTrials.gov API v2 study (`protocolSection` ...). Spans point into `eligibilityCriteria`."""
-    protocol = _dict(study.get("protocolSection"))
-    identification = _dict(protocol.get("identificationModule"))
-    eligibility = _dict(protocol.get("eligibilityModule"))
-    design = _dict(protocol.get("designModule"))
-    text = str(eligibility.get("eligibilityCriteria") or "")
-    title = str(identification.get("briefTitle") or identification.get("officialTitle") or "Untitled trial")
-    conditions = tuple(str(each) for each in _list(_dict(protocol.get("conditionsModule")).get("conditions")))
-    volunteers = eligibility.get("healthyVolunteers")
-    bounds = StructuredBounds(
-        str(eligibility.get("minimumAge") or ""),
-        str(eligibility.get("maximumAge") or ""),
-        str(eligibility.get("sex") or ""),
-        "" if volunteers is None else "Yes" if volunteers is True else "No" if volunteers is False else str(volunteers),
-    )
-    items = split_items(normalise(text), 0, len(text), None)
-    criteria, notes = read_items(text, items, bounds, (*conditions, title), catalogue)
-    return Registration(
-        id=str(identification["nctId"]) if identification.get("nctId") else None,
-        title=title,
-        status=str(_dict(protocol.get("statusModule")).get("overallStatus") or "unknown").lower().replace("_", "-"),
-        phase="/".join(
-            str(phase).upper().replace("EARLY_PHASE", "early 1").replace("PHASE", "")
-            for phase in _list(design.get("phases"))
-            if phase != "NA"
-        ),
-        conditions=conditions,
-        text=text,
-        criteria=criteria,
-        sponsor=str(_dict(_dict(protocol.get("sponsorCollaboratorsModule")).get("leadSponsor")).get("name") or ""),
-        bounds=bounds,
-        notes=notes,
-    )
-
-
-def _dict(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
 def read_items(
-    text: str, items: list[Item], bounds: StructuredBounds, about: tuple[str, ...], catalogue: Catalogue
+    text: str, items: list[Item], population: Population, about: tuple[str, ...], catalogue: Catalogue
 ) -> tuple[tuple[ReadCriterion, ...], tuple[str, ...]]:
+    """The criteria of the items, those of the registration's fields before them, and notes on the whole.
+
+    `about` is what the trial says it is about: its conditions and its title.
+    """
     plain = normalise(text)
     context = Context(source=plain, text=blank_abbreviations(plain), catalogue=catalogue, phrases=phrases_of(catalogue))
     context.study_disease = _diseases_in(about, context)
@@ -121,7 +78,7 @@ def read_items(
     context.study_disease = accepted or context.study_disease
     context.is_oncology = bool(context.study_disease)
     context.study_disease = context.study_disease or ("malignant-neoplasm",)
-    structured = _structured(bounds, read)
+    structured = _structured(population, read)
     read.extend(_criterion(item, f"E{n}", context, text) for n, item in enumerate(exclusions, 1))
     return (*structured, *read), ()
 
@@ -203,16 +160,13 @@ def _required(node: Criterion) -> Iterable[Criterion]:
         yield from _required(each)
 
 
-_AGE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(year|month|week|day|hour)s?\b", re.IGNORECASE)
-
-
-def _structured(bounds: StructuredBounds, read: list[ReadCriterion]) -> list[ReadCriterion]:
+def _structured(population: Population, read: list[ReadCriterion]) -> list[ReadCriterion]:
     """Criteria from the registration's fields, where its text does not say the same or stricter."""
     result: list[ReadCriterion] = []
     ages = [
         AgeBound(op, age)
-        for op, text in ((Op.GE, bounds.minimum_age), (Op.LE, bounds.maximum_age))
-        if (age := _age(text))
+        for op, age in ((Op.GE, population.minimum_age), (Op.LE, population.maximum_age))
+        if age is not None
     ]
     said = [leaf for criterion in read for leaf in _required(criterion.expression)]
     missing = tuple(
@@ -223,10 +177,10 @@ def _structured(bounds: StructuredBounds, read: list[ReadCriterion]) -> list[Rea
             f"{'Minimum' if bound.op is Op.GE else 'Maximum'} age: {bound.age.words()}" for bound in missing
         )
         result.append(_made("age", words, AgeIs(missing)))
-    sex = bounds.sex.strip().lower()
+    sex = population.sex
     if sex in {"female", "male"} and not any(isinstance(leaf, SexIs) for leaf in said):
         result.append(_made("sex", f"Sex: {sex}", SexIs(Sex(sex))))
-    if bounds.healthy_volunteers.strip().lower() == "no" and not any(isinstance(leaf, HasCondition) for leaf in said):
+    if population.healthy_volunteers is False and not any(isinstance(leaf, HasCondition) for leaf in said):
         asked = Judgement("Is the patient somebody with the condition under study (no healthy volunteer)?")
         result.append(_made("volunteers", "Accepts healthy volunteers: no", asked))
     return result
@@ -236,11 +190,6 @@ def _made(identifier: str, text: str, node: Criterion) -> ReadCriterion:
     return ReadCriterion(
         identifier, Kind.INCLUSION, "", text, (0, 0), reading_of(node), node, ("From the registration's own fields.",)
     )
-
-
-def _age(text: str) -> Duration | None:
-    match = _AGE.match(text)
-    return Duration(Decimal(match[1]), TimeUnit(match[2].lower())) if match else None
 
 
 def _covers(leaf: AgeIs, bound: AgeBound) -> bool:
@@ -253,6 +202,3 @@ def _covers(leaf: AgeIs, bound: AgeBound) -> bool:
         if bound.op is Op.LE and own.op in {Op.LE, Op.LT} and own.age.count <= bound.age.count:
             return True
     return False
-
-
-__all__ = ["Page", "read_criteria_text", "read_registration", "read_study", "reading_of"]

@@ -6,63 +6,22 @@ R4, R4B and R5 (and what R6 adds to Group) are told apart by their elements. Onl
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.criteria.nodes import NotUnderstood, Quote
-from app.reader.items import Item, split_items
-from app.reader.layout import REGISTRY_ID, read_page
+from app.criteria.record import Population
+from app.reader.items import split_items
+from app.reader.layout import Page, read_page
+from app.reader.made_text import Line, MadeText, made_of
 from app.reader.normalise import normalise
 from app.reader.read import read_items
-from app.reader.registration import Kind, ReadCriterion, Reading, Registration, StructuredBounds
-from app.reader.study_groups import (
-    NEGATED,
-    GroupReader,
-    Line,
-    broken_at_headings,
-    description_of,
-    plan_lines,
-    sides_of,
-)
-from app.reader.study_sent import Resource, Sent, UnusableStudy, concept_words, dicts, name_of, words
+from app.reader.registration import Kind, Registration, UnusableStudy
+from app.reader.study_groups import GroupReader, broken_at_headings, description_of, plan_lines, sides_of
+from app.reader.study_record import read_record, registry_number
+from app.reader.study_sent import Resource, Sent, dicts, name_of, words
 
 if TYPE_CHECKING:
     from app.knowledge.catalogue import Catalogue
-
-_TITLE = {Kind.INCLUSION: "Inclusion Criteria:", Kind.EXCLUSION: "Exclusion Criteria:"}
-# R4 `status` and R5 `progressStatus` in the words of registers. Of R4's, only `active` is open to patients.
-_R4_STATUS = {
-    "active": "recruiting",
-    "administratively-completed": "completed",
-    "approved": "not-yet-recruiting",
-    "closed-to-accrual": "active-not-recruiting",
-    "closed-to-accrual-and-intervention": "active-not-recruiting",
-    "temporarily-closed-to-accrual": "suspended",
-    "temporarily-closed-to-accrual-and-intervention": "suspended",
-}
-_R5_STATUS = {
-    **{each: status for each, status in _R4_STATUS.items() if each != "active"},
-    "active-but-not-recruiting": "active-not-recruiting",
-}
-_R5_ONLY = frozenset(
-    {
-        "associatedParty",
-        "comparisonGroup",
-        "date",
-        "descriptionSummary",
-        "label",
-        "name",
-        "outcomeMeasure",
-        "progressStatus",
-        "recruitment",
-        "region",
-        "url",
-        "version",
-        "whyStopped",
-    }
-)
-_PHASE = re.compile(r"(?P<early>early[\s-]*)?(?:phase[\s-]*|[/-]\s*)(?P<number>[0-4]|i{1,3}|iv)[abc]?\b", re.IGNORECASE)
-_ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4"}
 
 
 def read_research_study(resource: Resource, catalogue: Catalogue) -> Registration:
@@ -72,45 +31,23 @@ def read_research_study(resource: Resource, catalogue: Catalogue) -> Registratio
     criteria at all is an empty tuple, as with pages.
     """
     sent = Sent(resource)
-    study = sent.study
-    made = _eligibility(sent)
-    plain = normalise(made.text)
-    items, doubts = _items(plain, made)
-    conditions = tuple(filter(None, (concept_words(each) for each in dicts(study.get("condition")))))
-    title = _title(study)
-    criteria, notes = read_items(made.text, items, made.bounds, (*conditions, title), catalogue)
-    return Registration(
-        id=_registry_number(study),
-        title=title,
-        status=_status(study),
-        phase=_phase(study.get("phase")),
-        conditions=conditions,
-        text=made.text,
-        criteria=tuple(_doubted(each, doubts) for each in criteria),
-        sponsor=_sponsor(sent),
-        bounds=made.bounds,
-        notes=(*dict.fromkeys((*made.notes, *sent.notes())), *notes),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Region:
-    """A part of the text: [start, end), and the line it was made of; None for a text with its own headings."""
-
-    start: int
-    end: int
-    line: Line | None
+    found = _eligibility(sent)
+    plain = normalise(found.made.text)
+    record = read_record(sent, found.page.population if found.page else Population())
+    items = found.page.items if found.page else found.made.items(plain)
+    about = (*record.conditions, record.brief_title)
+    criteria, notes = read_items(found.made.text, items, record.population, about, catalogue)
+    notes = (*dict.fromkeys((*found.notes, *sent.notes())), *notes)
+    return Registration(registry_number(sent.study), record, found.made.text, found.made.told(criteria), notes)
 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """The text that was made. `as_page` where it is prose of the study, in which the criteria are a section."""
+    """The text of the criteria. `page` where it is prose of the study, in which the criteria are a section."""
 
-    text: str
-    regions: tuple[_Region, ...]
+    made: MadeText
     notes: tuple[str, ...]
-    as_page: bool = False
-    bounds: StructuredBounds = field(default_factory=StructuredBounds)
+    page: Page | None = None
 
 
 def _eligibility(sent: Sent) -> _Made:
@@ -126,13 +63,13 @@ def _eligibility(sent: Sent) -> _Made:
         text = "\n\n".join(dict.fromkeys(text for _, text in prose))
         names = " and ".join(dict.fromkeys(name for name, _ in prose))
         notes.append(f"The criteria are a section in the text of {names}.")
-        return _Made(text, (), tuple(notes), as_page=True, bounds=read_page(normalise(text)).bounds)
+        return _Made(MadeText(text, ()), tuple(notes), read_page(normalise(text)))
     else:
         plans = [(plan, lines) for plan, _ in sent.all("PlanDefinition") if (lines := plan_lines(plan, _side_of))]
         notes += [f"The criteria are actions of {name_of(plan)}." for plan, _ in plans]
         sources = [lines for _, lines in plans]
     _one_population(sources, sent)
-    return _made_of([line for lines in sources for line in lines], tuple(notes))
+    return _Made(made_of([line for lines in sources for line in lines]), tuple(notes))
 
 
 def _from_groups(sent: Sent, notes: list[str]) -> list[list[Line]]:
@@ -263,67 +200,6 @@ def _described(text: str) -> Line:
     return Line(text.strip(), Kind.INCLUSION, doubt)
 
 
-def _made_of(lines: list[Line], notes: tuple[str, ...]) -> _Made:
-    """The text of these lines: inclusions, exclusions, then what has its own headings."""
-    text = ""
-    regions: list[_Region] = []
-    for kind in Kind:
-        own = [each for each in lines if each.kind is kind and not each.has_headings]
-        if not own:
-            continue
-        text += f"\n{_TITLE[kind]}\n" if text else f"{_TITLE[kind]}\n"
-        for line in own:
-            start = len(text)
-            text += "- " + line.text.replace("\n", "\n  ")
-            text += "".join(f"\n  - {child}" for child in line.children)
-            regions.append(_Region(start, len(text), line))
-            text += "\n"
-    for line in lines:
-        if line.has_headings:
-            text += "\n" if text else ""
-            regions.append(_Region(len(text), len(text) + len(line.text), None))
-            text += f"{line.text}\n"
-    return _Made(text, tuple(regions), notes)
-
-
-def _items(plain: str, made: _Made) -> tuple[list[Item], dict[int, str]]:
-    """The items of the text, and the reason why some must not decide anything, by where these begin."""
-    if made.as_page:
-        return read_page(plain).items, {}
-    items: list[Item] = []
-    doubts: dict[int, str] = {}
-    for region in made.regions:
-        line = region.line
-        if line is None:
-            items += split_items(plain, region.start, region.end, None)
-            continue
-        begin = region.start + len("- ")
-        if line.doubt:
-            doubts[begin] = line.doubt
-        whole = Item(line.kind, "", "bullet -", 0, begin, region.end)
-        if line.children:
-            whole.end = begin + len(line.text)
-            at = whole.end
-            for child in line.children:
-                at += len("\n  - ")
-                whole.children.append(Item(line.kind, "", "bullet -", 2, at, at + len(child)))
-                at += len(child)
-        found = [] if line.doubt or line.children else split_items(plain, region.start, region.end, line.kind)
-        items += found if found and all(each.kind is line.kind for each in found) else [whole]
-    return items, doubts
-
-
-def _doubted(criterion: ReadCriterion, doubts: dict[int, str]) -> ReadCriterion:
-    """The criterion, or where its words must not decide: the same words, not understood."""
-    reason = doubts.get(criterion.span[0]) if criterion.span != (0, 0) else None
-    if reason is None:
-        return criterion
-    if reason is NEGATED and criterion.reading in {Reading.JUDGEMENT, Reading.NOTE}:
-        return criterion  # a person reads the words in their place
-    unread = NotUnderstood(" ".join(criterion.text.split()), Quote(criterion.text, *criterion.span))
-    return replace(criterion, reading=Reading.UNREAD, expression=unread, notes=(*criterion.notes, reason))
-
-
 def _side_of(line: str) -> Kind | None:
     """The side that a line names as a heading: what follows it changes its side."""
     plain = normalise(line) + "\n- x"
@@ -331,74 +207,3 @@ def _side_of(line: str) -> Kind | None:
         if split_items(plain, 0, len(plain), kind)[-1].kind is other:
             return other
     return None
-
-
-# --- the study's own facts -------------------------------------------------------------------------------------------
-
-
-def _registry_number(study: Resource) -> str | None:
-    """The number of a register: ClinicalTrials.gov's first. A sponsor's own number is not one."""
-    official_first = sorted(dicts(study.get("identifier")), key=lambda each: each.get("use") != "official")
-    values = [words(each.get("value")) for each in official_first]
-    numbers = [value for value in values if REGISTRY_ID.fullmatch(value)]
-    return next((each for each in numbers if each.startswith("NCT")), numbers[0] if numbers else None)
-
-
-def _title(study: Resource) -> str:
-    labels = {concept_words(each.get("type")).lower(): words(each.get("value")) for each in dicts(study.get("label"))}
-    labelled = next(filter(None, labels.values()), "")
-    number = next(filter(None, (words(each.get("value")) for each in dicts(study.get("identifier")))), "")
-    # Trials without a number are kept by their title: two without either must not be taken for one.
-    nameless = f"Untitled trial {number or words(study.get('id'))}".strip()
-    return words(study.get("title")) or labelled or words(study.get("name")) or nameless
-
-
-def _status(study: Resource) -> str:
-    """R4: `status`. R5, where `status` is that of the resource: the state of `progressStatus` that has not ended."""
-    if not (_R5_ONLY & study.keys()):
-        status = words(study.get("status"))
-        return _R4_STATUS.get(status, status) or "unknown"
-    found = "unknown"
-    for each in dicts(study.get("progressStatus")):
-        period = each.get("period")
-        if each.get("actual") is False or (isinstance(period, dict) and period.get("end")):
-            continue
-        state = each.get("state")
-        codes = [words(coding.get("code")) for each in dicts(state) for coding in dicts(each.get("coding"))]
-        status = next(filter(None, codes), concept_words(state).lower().replace(" ", "-"))
-        if status and status != "overall-study":
-            found = _R5_STATUS.get(status, status)
-    return found
-
-
-def _phase(concept: object) -> str:
-    """`2`, `1/2`, `early 1`; "" where there is none."""
-    said = [concept_words(concept)]
-    if isinstance(concept, dict):
-        said += [words(each.get("code")) for each in dicts(concept.get("coding"))]
-    for each in said:
-        found = [
-            f"{'early ' if match['early'] else ''}{_ROMAN.get(match['number'].lower(), match['number'])}"
-            for match in _PHASE.finditer(each.replace("_", " "))
-        ]
-        if found:
-            return "/".join(found)
-    return ""
-
-
-def _sponsor(sent: Sent) -> str:
-    study = sent.study
-    parties = [
-        (each, each.get("party"), concept_words(each.get("role")).lower())
-        for each in dicts(study.get("associatedParty"))
-    ]
-    sponsors = [(words(party.get("name")), reference) for party, reference, role in parties if "sponsor" in role]
-    for name, reference in (("", study.get("sponsor")), *sponsors):
-        if name:
-            return name
-        if isinstance(reference, dict):
-            found = sent.find(study, reference)
-            said = words(reference.get("display")) or (words(found[0].get("name")) if found else "")
-            if said:
-                return said
-    return ""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from app.reader.registration import Kind
-from app.reader.study_sent import Resource, UnusableStudy, concept_words, dicts, extension, name_of, words
+from app.reader.made_text import NEGATED, Line
+from app.reader.registration import Kind, UnusableStudy
+from app.reader.study_sent import Resource, concept_words, dicts, extension, name_of, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-NEGATED = "It is excluded, and its words are negative: whether having or lacking it excludes is not certain."
 _DESCRIPTION = ("characteristic-description", "Group.characteristic.description")
 _METHOD = ("combination-method", "Group.combinationMethod")
 _THRESHOLD = ("combination-threshold", "Group.combinationThreshold")
@@ -54,21 +54,6 @@ _SPACES = re.compile(r"(?<=\S)[^\S\n]{2,}")
 _MARK = re.compile(r"^(?:[-*•]\s+)+")
 _UCUM_TIME = {"a": "years", "mo": "months", "wk": "weeks", "d": "days", "h": "hours"}
 _ALL, _ANY = "all-of", "any-of"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One criterion to be: its words and its side.
-
-    `doubt` is "" or why its words must not decide anything. `children` are what a line that ends in a colon announces.
-    `has_headings` is true for words that bring headings of their own, which then say the sides.
-    """
-
-    text: str
-    kind: Kind
-    doubt: str = ""
-    children: tuple[str, ...] = ()
-    has_headings: bool = False
 
 
 def broken_at_headings(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.errors import EligoError
+from app.reader.registration import UnusableStudy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -12,14 +12,6 @@ if TYPE_CHECKING:
 Resource = dict[str, Any]
 
 _READ = frozenset({"ResearchStudy", "Group", "EvidenceVariable", "PlanDefinition", "Organization"})
-
-
-class UnusableStudy(EligoError):
-    """A FHIR study that cannot be read; `pointer` (JSON pointer) says where in what was sent."""
-
-    def __init__(self, pointer: str, reason: str) -> None:
-        super().__init__(reason)
-        self.pointer = pointer
 
 
 def dicts(value: object) -> list[Resource]:

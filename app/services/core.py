@@ -6,23 +6,18 @@ input gives the same ones.
 
 from __future__ import annotations
 
-import hashlib
-import re
-import unicodedata
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from heapq import nsmallest
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import orjson
 
 from app import __version__
-from app.criteria.codec import CodecProblems, decode, encode
+from app.criteria.codec import CodecProblems, decode
 from app.emitters.canonical import Canonical
 from app.emitters.prose import says
-from app.errors import EligoError
 from app.evaluator.answers import Answers
 from app.evaluator.case import Memory
 from app.evaluator.evaluate import Judge
@@ -31,14 +26,9 @@ from app.evaluator.settings import EvaluationSettings
 from app.evaluator.writer import Writer
 from app.fhir.chart import read_chart
 from app.fhir.errors import NotJson, TooDeep
-from app.reader import (
-    Kind,
-    UnusableStudy,
-    read_criteria_text,
-    read_registration,
-    read_research_study,
-    read_study,
-)
+from app.reader import Kind
+from app.services.forms import TEXT, UnusableTrial, load_json, sent_json, sent_trial
+from app.services.reading import dumps, read_sent, trial_slug
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,12 +37,8 @@ if TYPE_CHECKING:
     from app.evaluator.report import CompiledTrial, Readable
     from app.fhir.chart import PatientChart
     from app.knowledge.catalogue import Catalogue
-    from app.reader import ReadCriterion, Registration
     from app.services.options import Options
 
-MAX_TRIAL_ID = 128
-TRIAL_ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_TRIAL_ID - 1}}}")
-_MAX_SLUG = 80
 _BEST_FIRST = (Overall.ELIGIBLE, Overall.UNDETERMINED, Overall.INELIGIBLE)
 
 
@@ -70,40 +56,6 @@ class Judgeable(NamedTuple):
     kind: Kind
     text: str
     expression: Criterion
-
-
-class Form(StrEnum):
-    """The forms a trial comes in."""
-
-    PAGE = "text/plain"
-    STUDY = "application/json"
-    FHIR = "application/fhir+json"
-
-
-class UnusableTrial(EligoError):
-    """What was sent is no trial that can be read; `pointer` (JSON pointer) says where in the body."""
-
-    def __init__(self, pointer: str, reason: str) -> None:
-        super().__init__(reason)
-        self.pointer = pointer
-
-
-@dataclass(frozen=True, slots=True)
-class ReadTrial:
-    """A trial as it was read, ready to be stored.
-
-    `document` is the trial as JSON text: everything of the contract's `Trial` but its version. `digest` addresses
-    source and document together, so that a better reader makes a new version of an old text.
-    """
-
-    id: str
-    title: str
-    status: str
-    phase: str
-    conditions: tuple[str, ...]
-    source: str
-    document: str
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,45 +93,6 @@ class Desk:
             trial_id, version or 0, title, criteria, lambda node: says(node, self.catalogue), self.memory
         )
         return ReadyTrial(compiled, status, version is not None)
-
-
-def read_trial(form: Form, body: str, catalogue: Catalogue) -> ReadTrial:
-    """Read what somebody registers. UnusableTrial where it has no criteria, or is not what its form says."""
-    registration = _read(form, body, catalogue)
-    if not registration.criteria:
-        raise UnusableTrial("", "No criteria were found. Send the eligibility criteria with the rest of the page.")
-    source = body if form is Form.PAGE else _sorted(_loads(body)).decode()
-    trial_id = (
-        registration.id or _slug(registration.title) or f"trial-{hashlib.sha256(source.encode()).hexdigest()[:12]}"
-    )
-    document = _dumps(
-        {
-            "id": trial_id,
-            "title": registration.title,
-            "status": registration.status,
-            "phase": registration.phase,
-            "conditions": registration.conditions,
-            "text": registration.text,
-            "notes": registration.notes,
-            "criteria": [_criterion(each, catalogue) for each in registration.criteria],
-        }
-    )
-    address = hashlib.sha256(b"\0".join((form.encode(), source.encode(), document))).hexdigest()
-    return ReadTrial(
-        id=trial_id,
-        title=registration.title,
-        status=registration.status,
-        phase=registration.phase,
-        conditions=registration.conditions,
-        source=source,
-        document=document.decode(),
-        digest=f"sha256:{address}",
-    )
-
-
-def read_text(text: str, catalogue: Catalogue) -> bytes:
-    """`{"criteria": [...]}` of criteria with or without the rest of a page."""
-    return _dumps({"criteria": [_criterion(each, catalogue) for each in read_criteria_text(text, catalogue)]})
 
 
 def ready_trial(desk: Desk, version: int, document: str) -> ReadyTrial:
@@ -226,7 +139,7 @@ def judge_all(trials: Iterable[ReadyTrial], bundle: bytes, options: Options, lim
             found = [each.status for each in evaluate_trial(trial.compiled, one, desk.engine, answers).criteria]
         ranked.append((_rank(trial, found), found, trial))
     best = sorted(ranked, key=itemgetter(0)) if limit is None else nsmallest(limit, ranked, key=itemgetter(0))
-    return _dumps(
+    return dumps(
         {
             "patient": chart.patient.source.reference,
             "asOf": options.as_of.isoformat(),
@@ -257,23 +170,19 @@ def judge_inline(body: bytes, options: Options, desk: Desk) -> bytes:
 
 
 def _inline_trial(raw: bytes, desk: Desk) -> ReadyTrial:
-    trial = _loads(raw)
-    if isinstance(trial, str):
-        registration = read_registration(trial, desk.catalogue)
-    elif isinstance(trial, dict) and "criteria" in trial:
+    trial = load_json(raw)
+    if isinstance(trial, dict) and "criteria" in trial:
         return _given_trial(trial, desk)
-    elif isinstance(trial, dict) and "resourceType" in trial:
-        registration = _research_study(trial, "/trial", desk.catalogue)
-    elif isinstance(trial, dict):
-        registration = _study(trial, "/trial", desk.catalogue)
-    else:
+    if not isinstance(trial, str | dict):
         raise UnusableTrial(
             "/trial",
             "A trial is a text, a ClinicalTrials.gov study, a FHIR ResearchStudy, or an object with `criteria`.",
         )
+    sent = sent_trial(TEXT, trial) if isinstance(trial, str) else sent_json(trial, "/trial")
+    registration = read_sent(sent, "/trial", desk.catalogue)
     if not registration.criteria:
         raise UnusableTrial("/trial", "No criteria were found in the trial.")
-    trial_id = registration.id or _slug(registration.title)
+    trial_id = registration.id or trial_slug(registration)
     return desk.ready(trial_id, None, registration.title, registration.status, registration.criteria)
 
 
@@ -315,60 +224,6 @@ def _stored(stored: dict[str, Any]) -> Judgeable:
     return Judgeable(stored["id"], Kind(stored["kind"]), stored["text"], decode(stored["expression"]))
 
 
-def _criterion(criterion: ReadCriterion, catalogue: Catalogue) -> dict[str, Any]:
-    return {
-        "id": criterion.id,
-        "kind": criterion.kind,
-        "number": criterion.number,
-        "text": criterion.text,
-        "span": criterion.span,
-        "reading": criterion.reading,
-        "says": says(criterion.expression, catalogue),
-        "expression": encode(criterion.expression),
-        "notes": criterion.notes,
-    }
-
-
-def _read(form: Form, body: str, catalogue: Catalogue) -> Registration:
-    match form:
-        case Form.PAGE:
-            registration = read_registration(body, catalogue)
-        case Form.STUDY:
-            registration = _study(_loads(body), "", catalogue)
-        case Form.FHIR:
-            registration = _research_study(_loads(body), "", catalogue)
-        case _:
-            assert_never(form)
-    if "\0" in "".join((body, registration.title, registration.status, registration.phase, *registration.conditions)):
-        raise UnusableTrial("", "The text has a NUL character (U+0000) in it; no registration has one.")
-    if registration.id is not None and not TRIAL_ID.fullmatch(registration.id):
-        raise UnusableTrial(
-            "/protocolSection/identificationModule/nctId" if form is Form.STUDY else "",
-            f"{registration.id!r} is no registry number: at most {MAX_TRIAL_ID} letters, digits, `.`, `_` and `-`.",
-        )
-    return registration
-
-
-def _study(study: object, pointer: str, catalogue: Catalogue) -> Registration:
-    if not isinstance(study, dict) or not isinstance(study.get("protocolSection"), dict):
-        is_fhir = isinstance(study, dict) and "resourceType" in study
-        raise UnusableTrial(
-            f"{pointer}/protocolSection",
-            "A study of the ClinicalTrials.gov API (version 2) has a `protocolSection` object."
-            + (f" Send FHIR as {Form.FHIR.value}." if is_fhir else ""),
-        )
-    return read_study(study, catalogue)
-
-
-def _research_study(resource: object, pointer: str, catalogue: Catalogue) -> Registration:
-    if not isinstance(resource, dict):
-        raise UnusableTrial(pointer, "A trial in FHIR is a ResearchStudy, or a Bundle with one and its Groups.")
-    try:
-        return read_research_study(resource, catalogue)
-    except UnusableStudy as found:
-        raise UnusableTrial(f"{pointer}{found.pointer}", str(found)) from None
-
-
 def _chart(bundle: bytes, options: Options, catalogue: Catalogue) -> PatientChart:
     return read_chart(bundle, catalogue, patient=options.patient, complete=options.complete, absence=options.absence)
 
@@ -406,7 +261,7 @@ def _report(
     writer = writer or Writer(judge.case.chart, desk.memory)
     try:
         return writer.write(report, is_stored=trial.is_stored)
-    except orjson.JSONEncodeError:  # as in _dumps
+    except orjson.JSONEncodeError:  # as in dumps
         raise TooDeep from None
 
 
@@ -435,34 +290,3 @@ def _rank(trial: ReadyTrial, found: list[Status]) -> tuple[int, int, int, int, s
     open_ = found.count(Status.UNKNOWN) + found.count(Status.REVIEW)
     first = _BEST_FIRST.index(Overall.INELIGIBLE if fails else Overall.UNDETERMINED if open_ else Overall.ELIGIBLE)
     return (first, fails, open_, -passes, trial.compiled.id)
-
-
-def _slug(title: str) -> str:
-    """Lower-case words joined by hyphens; "" where the title has no Latin letter or digit."""
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
-    if len(words) <= _MAX_SLUG:
-        return words
-    # Cut between words, unless the first is longer than all that may stand.
-    return words[:_MAX_SLUG].rpartition("-")[0] or words[:_MAX_SLUG]
-
-
-def _loads(text: str | bytes) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise NotJson(str(error)) from None
-
-
-def _dumps(value: Any) -> bytes:
-    try:
-        return orjson.dumps(value)
-    except orjson.JSONEncodeError:  # its one cause here: more than 254 levels
-        raise TooDeep from None
-
-
-def _sorted(value: Any) -> bytes:
-    try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:
-        raise TooDeep from None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from app.errors import EligoError
 from app.knowledge.load import load_catalogue
-from app.services import core
+from app.services import core, reading
 from app.services.core import Desk
 
 if TYPE_CHECKING:
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from app.emitters.canonical import Canonical
-    from app.services.core import Form, ReadTrial, TrialKey
+    from app.services.core import TrialKey
     from app.services.options import Options
+    from app.services.reading import ReadTrial
 
 _FRAMES = 6
 
@@ -114,14 +115,14 @@ def learn(desk: Desk, documents: Mapping[TrialKey, str]) -> None:
         desk.trials[key] = core.ready_trial(desk, key.version, document)
 
 
-def read_trial(desk: Desk, form: Form, body: str) -> ReadTrial:
+def read_trial(desk: Desk, media_type: str, body: str, number: str | None = None) -> ReadTrial:
     """Read a registration."""
-    return core.read_trial(form, body, desk.catalogue)
+    return reading.read_trial(media_type, body, number, desk.catalogue)
 
 
 def read_text(desk: Desk, text: str) -> bytes:
     """Read criteria."""
-    return core.read_text(text, desk.catalogue)
+    return reading.read_text(text, desk.catalogue)
 
 
 def judge(desk: Desk, trial: TrialKey, bundle: bytes, options: Options) -> bytes:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.knowledge.load import load_catalogue
-from app.services import core, jobs
+from app.services import core, jobs, reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.emitters.canonical import Canonical
-    from app.services.core import Form, ReadTrial, TrialKey
+    from app.services.core import TrialKey
     from app.services.evaluation import Fetch
     from app.services.options import Options
+    from app.services.reading import ReadTrial
 
 
 class Local:
@@ -22,13 +23,17 @@ class Local:
     def __init__(self, canonical: Canonical | None = None) -> None:
         self._desk = core.Desk(load_catalogue(), canonical)
 
-    async def read_trial(self, form: Form, body: str) -> ReadTrial:
-        """Read a registration. UnusableTrial where it is none."""
-        return jobs.read_trial(self._desk, form, body)
+    async def read_trial(self, media_type: str, body: str, number: str | None = None) -> ReadTrial:
+        """Read a registration. UnusableTrial, NotJson where it is none."""
+        return jobs.read_trial(self._desk, media_type, body, number)
 
     async def read_text(self, text: str) -> bytes:
         """Read criteria without storing them."""
         return jobs.read_text(self._desk, text)
+
+    async def read(self, media_type: str, body: str) -> bytes:
+        """Read a registration in any form without storing it. UnusableTrial, NotJson where it is none."""
+        return reading.read_any(media_type, body, self._desk.catalogue)
 
     async def judge(self, trial: TrialKey, bundle: bytes, options: Options, fetch: Fetch) -> bytes:
         """A report on one trial."""

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Protocol
 import orjson
 
 from app.errors import EligoError
-from app.services.core import TRIAL_ID
+from app.services.reading import TRIAL_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from app.services.core import Form, ReadTrial
+    from app.criteria.review import Review
+    from app.services.reading import ReadTrial
 
 PAGE_SIZE = 50
 
@@ -39,12 +40,22 @@ class Summary(Protocol):
 
 
 class Version(Protocol):
-    """One stored version; `document` is JSON text."""
+    """One stored version; `document` and `record` are JSON text, "" where an old version has no record."""
 
     @property
     def summary(self) -> Summary: ...
     @property
     def document(self) -> str: ...
+    @property
+    def media_type(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def source_digest(self) -> str: ...
+    @property
+    def record(self) -> str: ...
+    @property
+    def review(self) -> Review | None: ...
 
 
 class Store(Protocol):
@@ -62,11 +73,21 @@ class Store(Protocol):
         media_type: str,
         source: str,
         document: str,
+        record: str = "",
+        source_digest: str = "",
+        review: Review | None = None,
+        after: int | None = None,
     ) -> tuple[int, bool]:
-        """The version's number, and whether anything changed."""
+        """The version's number, and whether anything changed. VersionMoved where `after` is not the newest."""
 
     async def find(self, trial_id: str, version: int | None = None) -> Version | None:
         """A version by its number; without one, the newest of a trial that was not taken away."""
+
+    async def newest(self, trial_id: str) -> Version | None:
+        """The newest version, also of a trial that was taken away."""
+
+    async def show(self, trial_id: str) -> bool:
+        """Put a trial that was taken away back as it was; whether it was away."""
 
     async def page(
         self, *, q: str, condition: str, status: str, offset: int, limit: int
@@ -95,7 +116,7 @@ class OpenStore(Protocol):
 class Reader(Protocol):
     """Who reads registrations, off the event loop."""
 
-    async def read_trial(self, form: Form, body: str) -> ReadTrial:
+    async def read_trial(self, media_type: str, body: str, number: str | None = None) -> ReadTrial:
         """Read a registration."""
 
     async def read_text(self, text: str) -> bytes:
@@ -108,6 +129,17 @@ class TrialNotFound(EligoError):
     def __init__(self, trial_id: str, version: int | None = None) -> None:
         which = "" if version is None else f", version {version}"
         super().__init__(f"No trial is stored under {trial_id!r}{which}. GET /v1/trials lists them.")
+        self.trial_id = trial_id
+        self.version = version
+
+
+class NoRecord(EligoError):
+    """A version from before registration records were kept."""
+
+    def __init__(self, trial_id: str, version: int) -> None:
+        super().__init__(
+            f"Version {version} of {trial_id} was stored before registration records were kept. Import the trial again."
+        )
         self.trial_id = trial_id
         self.version = version
 
@@ -142,9 +174,12 @@ class Trials:
         self._open_store = open_store
         self._reader = reader
 
-    async def register(self, form: Form, body: str) -> Registered:
-        """Read a registration and store it. UnusableTrial where it cannot be read; nothing is stored then."""
-        read = await self._reader.read_trial(form, body)
+    async def register(self, media_type: str, body: str, number: str | None = None) -> Registered:
+        """Read a registration and store it. UnusableTrial, NotJson where it cannot be read; nothing is stored then.
+
+        `number` is the registry number to know it by where the text itself has none (the name of a file).
+        """
+        read = await self._reader.read_trial(media_type, body, number)
         async with self._open_store() as store:
             version, is_new = await store.add(
                 read.id,
@@ -153,9 +188,11 @@ class Trials:
                 status=read.status,
                 phase=read.phase,
                 conditions=read.conditions,
-                media_type=form.value,
+                media_type=read.media_type,
                 source=read.source,
                 document=read.document,
+                record=read.record,
+                source_digest=read.source_digest,
             )
         return Registered(read.id, trial_json(version, read.document), is_new)
 
@@ -168,6 +205,14 @@ class Trials:
         async with self._open_store() as store:
             found = await find_version(store, trial_id, version)
         return trial_json(found.summary.version, found.document)
+
+    async def registration(self, trial_id: str, version: int | None = None) -> bytes:
+        """What the register says of the trial besides its criteria, as JSON. TrialNotFound, NoRecord."""
+        async with self._open_store() as store:
+            found = await find_version(store, trial_id, version)
+        if not found.record:
+            raise NoRecord(trial_id, found.summary.version)
+        return found.record.encode()
 
     async def list(self, *, q: str, condition: str, status: str, page: int) -> Page:
         """Trials whose id, title or conditions have `q` in them, and so on, by id."""

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
-    from app.services.core import Desk, Form, ReadTrial, TrialKey
+    from app.services.core import Desk, TrialKey
     from app.services.options import Options
+    from app.services.reading import ReadTrial
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -81,9 +82,9 @@ class Workers:
         for worker in self._workers:
             worker.close()
 
-    async def read_trial(self, form: Form, body: str) -> ReadTrial:
-        """Read a registration. UnusableTrial where it is none."""
-        return await self._idlest().run(jobs.read_trial, form, body)
+    async def read_trial(self, media_type: str, body: str, number: str | None = None) -> ReadTrial:
+        """Read a registration. UnusableTrial, NotJson where it is none."""
+        return await self._idlest().run(jobs.read_trial, media_type, body, number)
 
     async def read_text(self, text: str) -> bytes:
         """Read criteria without storing them."""

@@ -1,7 +1,14 @@
 """The database: trials and their immutable versions. No patient datum is ever written here."""
 
 from app.store.database import Database, connectable_url
-from app.store.migrate import is_current, migrate
+from app.store.migrate import downgrade, is_current, migrate
 from app.store.trials import SqlTrials
 
-__all__ = ["Database", "SqlTrials", "connectable_url", "is_current", "migrate"]
+__all__ = [
+    "Database",
+    "SqlTrials",
+    "connectable_url",
+    "downgrade",
+    "is_current",
+    "migrate",
+]

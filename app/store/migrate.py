@@ -40,6 +40,12 @@ async def migrate(database: Database) -> tuple[str | None, str | None]:
         return await connection.run_sync(_upgrade)
 
 
+async def downgrade(database: Database, revision: str) -> None:
+    """Undo what came after a revision (`base`: everything), in one transaction. What only newer tables hold is lost."""
+    async with database.transaction(locked=True) as connection:
+        await connection.run_sync(_downgrade, revision)
+
+
 async def is_current(database: Database) -> bool:
     """Whether the database answers and is at the newest migration."""
     async with database.transaction() as connection:
@@ -52,6 +58,12 @@ def _upgrade(connection: Connection) -> tuple[str | None, str | None]:
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
     return before, _revision(connection)
+
+
+def _downgrade(connection: Connection, revision: str) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.downgrade(config, revision)
 
 
 def _revision(connection: Connection) -> str | None:

@@ -44,7 +44,10 @@ class TrialRow(Base):
 class VersionRow(Base):
     """One version of a trial, as it was read. `digest` addresses `document` and `source` together.
 
-    `document` is the trial as JSON text, exactly as it is given out; `source` is what was sent.
+    `document` is the trial as JSON text, exactly as it is given out; `source` is what was sent, `source_digest` its
+    address, `record` the registration record as JSON text (both NULL in versions that are older than they). Where
+    `reviewed_by` (the subject of a token) is set, a person's reading is in force, which was given at `reviewed_at` and
+    made the version `reviewed_in`.
     """
 
     __tablename__ = "trial_version"
@@ -60,6 +63,11 @@ class VersionRow(Base):
     source: Mapped[str] = mapped_column(Text)
     document: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    record: Mapped[str | None] = mapped_column(Text)
+    source_digest: Mapped[str | None] = mapped_column(String(71))
+    reviewed_by: Mapped[str | None] = mapped_column(Text)
+    reviewed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    reviewed_in: Mapped[int | None] = mapped_column(Integer)
 
 
 class RevisionRow(Base):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from app.criteria.review import Review
+from app.errors import VersionMoved
 from app.store.models import RevisionRow, TrialRow, VersionRow
 
 if TYPE_CHECKING:
@@ -47,10 +49,19 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One stored version. `document` is the trial as JSON text."""
+    """One stored version. `document` is the trial as JSON text, `record` what its register says of it, as JSON text.
+
+    `review` is None where no person's reading is in force. `record` and `source_digest` are "" in versions from before
+    they were kept.
+    """
 
     summary: Summary
     document: str
+    media_type: str
+    source: str
+    source_digest: str
+    record: str
+    review: Review | None
 
 
 class SqlTrials:
@@ -71,10 +82,16 @@ class SqlTrials:
         media_type: str,
         source: str,
         document: str,
+        record: str = "",
+        source_digest: str = "",
+        review: Review | None = None,
+        after: int | None = None,
     ) -> tuple[int, bool]:
         """Store content as the trial's next version; the number, and whether anything changed.
 
-        Content that the newest version already has is not stored again. A hidden trial is shown again.
+        Content that the newest version already has is not stored again. A hidden trial is shown again. `after` is the
+        version that must be the newest (0: there must be none): VersionMoved where another one is. A review whose
+        version is 0 is the one that this version is made by.
         """
         shown = {
             "status": status,
@@ -93,6 +110,8 @@ class SqlTrials:
             select(TrialRow.version, TrialRow.hidden_at).where(TrialRow.id == trial_id).with_for_update()
         )
         newest, hidden_at = row.one()
+        if after is not None and newest != after:
+            raise VersionMoved(trial_id, newest)
         if await self._digest(trial_id, newest) == digest:
             if hidden_at is None:
                 return newest, False
@@ -112,6 +131,11 @@ class SqlTrials:
                     source=source,
                     document=document,
                     created_at=datetime.now(UTC),
+                    record=record or None,
+                    source_digest=source_digest or None,
+                    reviewed_by=review.by if review else None,
+                    reviewed_at=review.at if review else None,
+                    reviewed_in=(review.version or number) if review else None,
                 )
             )
         await self._connection.execute(update(TrialRow).where(TrialRow.id == trial_id).values(version=number, **shown))
@@ -120,13 +144,24 @@ class SqlTrials:
 
     async def find(self, trial_id: str, version: int | None = None) -> Version | None:
         """A version by its number, hidden or not; without one, the newest version of a trial that is not hidden."""
-        query = select(*_SUMMARY, VersionRow.document).where(VersionRow.trial_id == trial_id)
         if version is None:
-            query = query.join(TrialRow, _is_newest()).where(TrialRow.hidden_at.is_(None))
-        else:
-            query = query.where(VersionRow.number == version)
-        row = (await self._connection.execute(query)).one_or_none()
-        return Version(_summary(tuple(row[:-1])), row[-1]) if row else None
+            return await self._version(
+                _whole(trial_id).join(TrialRow, _is_newest()).where(TrialRow.hidden_at.is_(None))
+            )
+        return await self._version(_whole(trial_id).where(VersionRow.number == version))
+
+    async def newest(self, trial_id: str) -> Version | None:
+        """The newest version of a trial, hidden or not."""
+        return await self._version(_whole(trial_id).join(TrialRow, _is_newest()))
+
+    async def show(self, trial_id: str) -> bool:
+        """Put a hidden trial back into the lists as it was; whether it was hidden."""
+        shown = await self._connection.execute(
+            update(TrialRow).where(TrialRow.id == trial_id, TrialRow.hidden_at.is_not(None)).values(hidden_at=None)
+        )
+        if shown.rowcount:
+            await self._count_change()
+        return bool(shown.rowcount)
 
     async def page(
         self, *, q: str = "", condition: str = "", status: str = "", offset: int, limit: int
@@ -181,8 +216,33 @@ class SqlTrials:
             select(VersionRow.digest).where(VersionRow.trial_id == trial_id, VersionRow.number == number)
         )
 
+    async def _version(self, query: Select[*tuple[Any, ...]]) -> Version | None:
+        row = (await self._connection.execute(query)).one_or_none()
+        if row is None:
+            return None
+        *summary, document, media_type, source, source_digest, record, by, at, number = row
+        # SQLite keeps no time zone; what is written is UTC.
+        review = Review(by, at if at.tzinfo else at.replace(tzinfo=UTC), number) if by is not None else None
+        return Version(
+            _summary(tuple(summary)), document, media_type, source, source_digest or "", record or "", review
+        )
+
     async def _summaries(self, query: Select[str, int, str, str, str, str, str]) -> list[Summary]:
         return [_summary(tuple(row)) for row in await self._connection.execute(query)]
+
+
+def _whole(trial_id: str) -> Select[*tuple[Any, ...]]:
+    return select(
+        *_SUMMARY,
+        VersionRow.document,
+        VersionRow.media_type,
+        VersionRow.source,
+        VersionRow.source_digest,
+        VersionRow.record,
+        VersionRow.reviewed_by,
+        VersionRow.reviewed_at,
+        VersionRow.reviewed_in,
+    ).where(VersionRow.trial_id == trial_id)
 
 
 def _newest() -> Select[str, int, str, str, str, str, str]:

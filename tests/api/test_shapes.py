@@ -39,6 +39,7 @@ async def test_every_answer_is_as_described(client):
     for patient in patients:
         check(await client.post("/v1/evaluate", content=patient, headers=JSON), "/v1/evaluate")
     check(await client.get("/v1/trials"), "/v1/trials", "get")
+    check(await client.get("/v1/trials/NCT00000000/registration"), "/v1/trials/{trial_id}/registration", "get")
     check(await client.post("/v1/read", content=examples.CRITERIA, headers={"Content-Type": "text/plain"}), "/v1/read")
     check(await client.get("/health/live"), "/health/live", "get")
     check(await client.get("/health/ready"), "/health/ready", "get")
@@ -54,10 +55,13 @@ async def test_every_problem_is_as_described(client):
 async def test_every_example_of_a_body_can_be_sent(client):
     for path, calls in MADE["paths"].items():
         for media_type, content in calls.get("post", {}).get("requestBody", {}).get("content", {}).items():
-            body = content["example"]
-            answer = await client.post(
-                path.replace("{trial_id}", "NCT00000000"),
-                content=body if isinstance(body, str) else json.dumps(body),
-                headers={"Content-Type": media_type},
+            bodies = (
+                [content["example"]] if "example" in content else [e["value"] for e in content["examples"].values()]
             )
-            assert answer.status_code in {200, 201}, (path, media_type, answer.text)
+            for body in bodies:
+                answer = await client.post(
+                    path.replace("{trial_id}", "NCT00000000"),
+                    content=body if isinstance(body, str) else json.dumps(body),
+                    headers={"Content-Type": media_type},
+                )
+                assert answer.status_code in {200, 201}, (path, media_type, answer.text)

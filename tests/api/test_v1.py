@@ -104,6 +104,68 @@ async def test_a_research_study_is_read_like_a_page(client):
     assert trials[0]["text"][start:end] == "Pregnant or breastfeeding women"
 
 
+async def test_xml_lists_and_tables_are_read_like_pages(client):
+    sent = (
+        ("application/xml", examples.STUDY_XML),
+        ("text/xml", examples.STUDY_XML),
+        ("application/json", json.dumps(examples.CRITERIA_LIST)),
+        ("text/csv", examples.ROW),
+    )
+    for media_type, body in sent:
+        content = body.replace("NCT00000000", "NCT00000201")
+        answer = await client.post("/v1/trials", content=content, headers={"Content-Type": media_type})
+
+        assert answer.status_code in {200, 201}, answer.text
+        assert answer.headers["location"] == "/v1/trials/NCT00000201"
+        assert {each["kind"] for each in answer.json()["criteria"]} == {"inclusion", "exclusion"}
+
+
+async def test_what_comes_as_text_or_under_another_name_is_told_by_what_it_is(client):
+    sent = (
+        ("text/plain", json.dumps(examples.STUDY)),
+        ("text/plain", examples.STUDY_XML),
+        ("text/plain", json.dumps(examples.RESEARCH_STUDY)),
+        ("text/plain", examples.ROW),
+        ("application/json", json.dumps(examples.RESEARCH_STUDY)),
+        ("application/fhir+json", json.dumps(examples.STUDY)),
+    )
+    for number, (media_type, body) in enumerate(sent, 210):
+        content = body.replace("NCT00000000", f"NCT00000{number}")
+        answer = await client.post("/v1/trials", content=content, headers={"Content-Type": media_type})
+
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["conditions"] == ["Sarcoma"]
+
+
+async def test_several_trials_in_one_body_are_refused_with_the_way_out(client):
+    row = examples.ROW.partition("\n")[2]
+    for media_type, body in (
+        ("application/json", json.dumps([examples.STUDY, examples.STUDY])),
+        ("application/json", json.dumps({"studies": [examples.STUDY]})),
+        ("text/csv", examples.ROW + row),
+    ):
+        answer = await client.post("/v1/trials", content=body, headers={"Content-Type": media_type})
+
+        assert answer.status_code == 422
+        assert "eligo import" in answer.json()["detail"]
+
+
+async def test_what_the_register_says_besides_is_kept_with_each_version(client):
+    study = json.loads(json.dumps(examples.STUDY).replace("NCT00000000", "NCT00000220"))
+    first = await client.post("/v1/trials", content=json.dumps(study), headers=JSON)
+    study["protocolSection"]["sponsorCollaboratorsModule"] = {"leadSponsor": {"name": "A hospital", "class": "OTHER"}}
+    second = await client.post("/v1/trials", content=json.dumps(study), headers=JSON)
+    url = "/v1/trials/NCT00000220/registration"
+
+    assert (first.json()["version"], second.json()["version"]) == (1, 2)
+    newest = (await client.get(url)).json()
+    assert newest["identifiers"] == [{"value": "NCT00000220", "use": "registry"}]
+    assert newest["population"]["minimumAge"] == {"count": "18", "unit": "year"}
+    assert newest["sponsor"] == {"name": "A hospital", "kind": "other"}
+    assert "sponsor" not in (await client.get(url, params={"version": 1})).json()
+    assert (await client.get(url, params={"version": 3})).status_code == 404
+
+
 async def test_a_trial_without_a_number_is_called_by_its_title(client):
     text = page(0, "Études of Ällergy & more").replace("NCT ID: NCT00000000\n", "")
     answer = await client.post("/v1/trials", content=text, headers=TEXT)

@@ -2,50 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from app.api import examples
-from app.cli import main
 from app.cli.commands import _is_loopback
 
 DEMO = Path(__file__).parents[2] / "app" / "demo"
-
-
-class Ended(NamedTuple):
-    """What a command left behind."""
-
-    stdout: str
-    stderr: str
-
-
-@pytest.fixture
-def eligo(tmp_path, monkeypatch, capsys):
-    """Run a command in an empty folder, with a database of its own."""
-    monkeypatch.setenv("ELIGO_DATABASE_URL", f"sqlite:///{tmp_path}/data/eligo.db")
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str, code: int = 0, stdin: str = "", **environment: str) -> Ended:
-        with monkeypatch.context() as patch:
-            patch.setattr(sys, "argv", ["eligo", *arguments])
-            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-            for name, value in environment.items():
-                patch.setenv(name, value)
-            capsys.readouterr()
-            with pytest.raises(SystemExit) as ended:
-                main()
-        out, err = capsys.readouterr()
-        assert (ended.value.code or 0) == code, out + err
-        return Ended(out, err)
-
-    return run
 
 
 def run_apart(*arguments: str, **environment: str) -> str:
@@ -65,8 +33,11 @@ def test_import_evaluate_and_the_same_json_twice(eligo, tmp_path):
     (tmp_path / "page.txt").write_text(examples.PAGE)
     (tmp_path / "bundle.json").write_text(json.dumps(examples.BUNDLE))
 
-    assert eligo("import", "page.txt", str(DEMO / "trials")).stdout == "6 new, 0 as before, 0 refused.\n"
-    assert eligo("import", "page.txt").stdout == "0 new, 1 as before, 0 refused.\n"
+    told = eligo("import", "page.txt", str(DEMO / "trials")).stdout.splitlines()
+    assert told[0] == "NCT00000000 version 1 (new): 3 criteria: 3 computable."
+    assert told[-1] == "6 new, 0 as before, 0 refused."
+    assert len(told) == 8
+    assert eligo("import", "page.txt").stdout.splitlines()[-1] == "0 new, 1 as before, 0 refused."
     arguments = ("evaluate", "--trial", "NCT00000000", "bundle.json", "--as-of", "2026-11-22")
     first = eligo(*arguments, "--json").stdout
     for seed in ("1", "2"):
@@ -101,7 +72,7 @@ def test_import_tells_what_was_refused_and_takes_the_rest(eligo, tmp_path):
 
     done = eligo("import", "trials", code=1)
 
-    assert done.stdout == "1 new, 0 as before, 2 refused.\n"
+    assert done.stdout.splitlines()[-1] == "1 new, 0 as before, 2 refused."
     assert "b.json" in done.stderr
     assert "c.txt is no UTF-8 text" in done.stderr
 

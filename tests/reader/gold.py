@@ -18,8 +18,7 @@ from xml.etree import ElementTree as ET
 import yaml
 
 from app.knowledge.catalogue import Catalogue
-from app.reader import read_registration
-from app.reader.read import read_study
+from app.reader import read_registration, read_study
 from app.reader.registration import ReadCriterion
 
 CASES = Path(__file__).parents[1] / "cases" / "reading"

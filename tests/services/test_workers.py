@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from app.api.examples import BUNDLE, PAGE
 from app.fhir.errors import SeveralPatients, UnknownPatient
-from app.services import core, workers
+from app.services import core, reading, workers
 from app.services.options import BadParameter, Options, read_complete, read_max_age
 from app.services.workers import TookTooLong, WorkerLost, Workers, WorkFailed
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 OPTIONS = Options(date(2026, 11, 22))
-BODY = core._dumps(BUNDLE)
+BODY = reading.dumps(BUNDLE)
 
 
 def process_id(_: core.Desk) -> int:
@@ -110,7 +110,7 @@ async def test_who_goes_away_does_not_disturb_who_comes_next(pool):
 
 
 async def test_a_trial_crosses_once_and_again_after_it_was_forgotten(pool, monkeypatch):
-    read = [await pool.read_trial(core.Form.PAGE, PAGE.replace("Age 18", f"Age {age}")) for age in (18, 19, 20)]
+    read = [await pool.read_trial("text/plain", PAGE.replace("Age 18", f"Age {age}")) for age in (18, 19, 20)]
     documents = {each.digest: each.document for each in read}
     fetched: list[str] = []
 
@@ -138,7 +138,7 @@ async def test_a_refused_record_leaves_the_worker_as_it_was(pool):
     before = await run(pool, process_id)
     with pytest.raises(UnknownPatient):
         await pool.judge_inline(
-            core._dumps({"trial": PAGE, "bundle": BUNDLE}), Options(date(2026, 11, 22), patient="nobody")
+            reading.dumps({"trial": PAGE, "bundle": BUNDLE}), Options(date(2026, 11, 22), patient="nobody")
         )
 
     assert await run(pool, process_id) == before

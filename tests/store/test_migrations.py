@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
 
-from app.store import is_current, migrate
+from app.store import SqlTrials, downgrade, is_current, migrate
 from app.store.database import BadDatabaseUrl, connectable_url
 from app.store.models import Base
+
+CONTENT: dict[str, Any] = {
+    "title": "Cells",
+    "status": "recruiting",
+    "phase": "1",
+    "conditions": ("Sarcoma",),
+    "media_type": "text/plain",
+    "source": "a page",
+    "document": '{"criteria":[]}',
+}
 
 
 async def test_an_empty_database_becomes_current_and_stays_so(empty_database):
@@ -35,6 +47,29 @@ async def test_the_migrated_tables_are_those_of_the_models(database):
         )
 
     assert differences == []
+
+
+async def test_each_migration_can_be_undone_and_done_again_with_what_is_stored(database):
+    async with database.transaction() as connection:
+        await SqlTrials(connection).add("T1", **CONTENT, digest="a", record='{"briefTitle":"x"}', source_digest="s")
+
+    await downgrade(database, "20261124_trials")
+    assert not await is_current(database)
+    async with database.transaction() as connection:
+        rows = (await connection.execute(text("SELECT * FROM trial_version"))).mappings().all()
+    assert [row["document"] for row in rows] == [CONTENT["document"]]
+    assert "record" not in rows[0]
+
+    await migrate(database)
+    async with database.transaction() as connection:
+        found = await SqlTrials(connection).find("T1")
+    assert found is not None
+    assert (found.document, found.record, found.source_digest, found.review) == (CONTENT["document"], "", "", None)
+
+    await downgrade(database, "base")
+    async with database.transaction() as connection:
+        tables = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+    assert tables == ["alembic_version"]
 
 
 @pytest.mark.parametrize(

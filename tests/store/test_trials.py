@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app.criteria.review import Review
+from app.errors import VersionMoved
 from app.store import SqlTrials
 
 if TYPE_CHECKING:
@@ -56,6 +59,46 @@ async def test_a_version_keeps_what_it_was_given(database):
     assert first.summary.conditions == ("Sarcoma", "Ascites, 100%")
     assert newest is not None
     assert (newest.summary.title, newest.summary.version, newest.document) == ("Another title", 2, "{}")
+
+
+async def test_a_version_keeps_its_record_and_who_reviewed_it(database):
+    at = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+    await add(database, "T1", "a", record='{"briefTitle":"x"}', source_digest="s")
+    assert await add(database, "T1", "b", review=Review("somebody", at)) == (2, True)
+    assert await add(database, "T1", "c", review=Review("somebody", at, 2)) == (3, True)
+
+    async with database.transaction() as connection:
+        first, second, third = [await SqlTrials(connection).find("T1", number) for number in (1, 2, 3)]
+    assert first is not None and second is not None and third is not None  # noqa: PT018  for the type checker
+    assert (first.record, first.source_digest, first.review) == ('{"briefTitle":"x"}', "s", None)
+    assert (first.media_type, first.source) == ("text/plain", "a page")
+    assert second.review == third.review == Review("somebody", at, 2)
+
+
+async def test_a_version_follows_the_one_it_was_made_from_or_none(database):
+    assert await add(database, "T1", "a", after=0) == (1, True)
+    assert await add(database, "T1", "b", after=1) == (2, True)
+    with pytest.raises(VersionMoved) as refusal:
+        await add(database, "T1", "c", after=1)
+
+    assert refusal.value.newest == 2
+    async with database.transaction() as connection:
+        assert await SqlTrials(connection).find("T1", 3) is None
+
+
+async def test_a_hidden_trial_is_shown_again_as_it_was(database):
+    await add(database, "T1", "a")
+    async with database.transaction() as connection:
+        trials = SqlTrials(connection)
+        assert not await trials.show("T1")
+        await trials.hide("T1")
+        before = await trials.revision()
+        newest = await trials.newest("T1")
+        assert newest is not None
+        assert newest.summary.version == 1
+        assert await trials.show("T1")
+        assert await trials.revision() != before
+        assert await trials.find("T1") == newest
 
 
 async def test_a_hidden_trial_is_in_no_list_and_its_versions_stay(database):

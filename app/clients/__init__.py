@@ -1,0 +1,1 @@
+"""Other servers that Eligo asks: registers of trials."""
