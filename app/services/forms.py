@@ -82,9 +82,12 @@ def sent_trial(media_type: str, body: str) -> Sent:
 
 
 def sent_json(content: object, pointer: str, body: str = "", *, is_fhir: bool = False) -> Sent:
-    """What parsed JSON is; `pointer` says where it stands, `is_fhir` what it is called. UnusableTrial."""
+    """What parsed JSON is; `pointer` says where it stands. UnusableTrial.
+
+    `is_fhir` is true of what is called FHIR, and then is taken for nothing else.
+    """
     if isinstance(content, dict):
-        if "resourceType" in content or (is_fhir and "protocolSection" not in content):
+        if "resourceType" in content or is_fhir:
             return Sent(Form.FHIR, body, content)
         if isinstance(content.get("protocolSection"), dict):
             return Sent(Form.STUDY, body, content)

@@ -127,7 +127,6 @@ async def test_what_comes_as_text_or_under_another_name_is_told_by_what_it_is(cl
         ("text/plain", json.dumps(examples.RESEARCH_STUDY)),
         ("text/plain", examples.ROW),
         ("application/json", json.dumps(examples.RESEARCH_STUDY)),
-        ("application/fhir+json", json.dumps(examples.STUDY)),
     )
     for number, (media_type, body) in enumerate(sent, 210):
         content = body.replace("NCT00000000", f"NCT00000{number}")
