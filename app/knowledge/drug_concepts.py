@@ -10,7 +10,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from app.knowledge.catalogue import Code, Concept, Family, Kind, Placement, System
+from app.knowledge.catalogue import Code, Concept, Family, Kind, Placement, System, bare_code
 from app.knowledge.records import Entry, read_table
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def read_drug_concepts(file: str, text: str, problems: Problems) -> dict[str, Co
     return found
 
 
-def leave_substances_open(
+def leave_drugs_open(
     exact: dict[tuple[str, str], Placement],
     prefix: dict[tuple[str, str], Placement],
     concepts: Mapping[str, Concept],
@@ -66,10 +66,10 @@ def leave_substances_open(
 ) -> None:
     """Make each code that stands for a class only (a procedure such as chemotherapy) vague for the class's drugs.
 
-    A drug may be what such a record means where the drug's own codes are in a class that lists codes of that kind, and
-    where the record is in no class of drugs that leaves the drug out.
+    A drug, or a class known by its drugs alone, may be what such a record means where its own codes are in a class that
+    lists codes of that kind, and where the record is in no class of drugs that leaves it out.
     """
-    held_by = _classes_of_substances(exact, concepts)
+    held_by = _classes_of_drugs(exact, concepts, closure)
     listing = {
         each.id
         for each in concepts.values()
@@ -103,15 +103,17 @@ def leave_substances_open(
                 placements[key] = Placement(placement.concepts, vague, known=placement.known)
 
 
-def _classes_of_substances(
-    exact: Mapping[tuple[str, str], Placement], concepts: Mapping[str, Concept]
+def _classes_of_drugs(
+    exact: Mapping[tuple[str, str], Placement],
+    concepts: Mapping[str, Concept],
+    closure: Mapping[str, frozenset[str]],
 ) -> dict[frozenset[str], list[str]]:
-    """The classes that the codes of a drug are in, and the drugs that have the same ones."""
+    """The classes that the codes of a drug, or of a class known by its drugs alone, are in; and what has the same."""
     found: dict[frozenset[str], list[str]] = {}
     for each in concepts.values():
-        if each.substance:
-            placed = [exact[code.system.value, code.code] for code in each.codes]
-            held = frozenset[str]().union(*(one.concepts for one in placed)) - {each.id}
+        if each.kind is Kind.TREATMENT and each.codes and all(code.system in _DRUG_SYSTEMS for code in each.codes):
+            placed = [exact[code.system.value, bare_code(code.code)] for code in each.codes]
+            held = frozenset[str]().union(*(one.concepts for one in placed)) - closure[each.id]
             if held:
                 found.setdefault(held, []).append(each.id)
     return found

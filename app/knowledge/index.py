@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from app.knowledge.catalogue import NOWHERE, PREFIX_SYSTEMS, Code, CodeIndex, Placement, System, bare_code
-from app.knowledge.drug_concepts import leave_substances_open
+from app.knowledge.drug_concepts import leave_drugs_open
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping
@@ -54,7 +54,7 @@ def build_index(
         closure[each] = frozenset({each}).union(*(closure[part] for part in concepts[each].includes))
     builder = _Builder(order, concepts, closure)
     exact, prefix = builder.placements()
-    leave_substances_open(exact, prefix, concepts, closure)
+    leave_drugs_open(exact, prefix, concepts, closure)
     _add_drugs(exact, drugs, products)
     return CodeIndex(exact, prefix, _by_code(analytes.values()), _by_code(scales.values()), closure)
 
