@@ -17,7 +17,7 @@ from app.evaluator.others import weigh_others
 from app.evaluator.periods import of_condition, of_treatment
 from app.evaluator.results import hinted_at, outcome_of, results_of_disease
 from app.evaluator.truth import Truth, any_of
-from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict
+from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict, distinct
 from app.evaluator.windows import DAWN, Period, Window, day_in, leaves, overlaps, window_of
 from app.evaluator.wording import coded_text, days_text, first_coding, on, period_text
 from app.knowledge.catalogue import Family, Kind
@@ -79,7 +79,7 @@ def _without_primary(case: Case, node: HasCondition, concept: Concept, verdict: 
         return verdict
     return Verdict(
         Truth.UNKNOWN, node, Basis.NONE, f"{spread.explanation} Its primary is not recorded.",
-        evidence=tuple(dict.fromkeys(in_role(each, Role.CONSIDERED) for each in (*spread.evidence, *verdict.evidence))),
+        evidence=distinct(in_role(case, each, Role.CONSIDERED) for each in (*spread.evidence, *verdict.evidence)),
         missing=(Missing("Condition", f"the primary of the metastasis: {concept.name} or another"),),
     )  # fmt: skip
 

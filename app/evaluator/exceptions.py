@@ -65,16 +65,7 @@ def covered(case: Case, exception: Except, fact: ConditionFact | TreatmentFact) 
 
 
 def _is_kind(case: Case, exception: Except, fact: ConditionFact | TreatmentFact) -> Cover:
-    reference = fact.source.reference
-    match = None
-    if isinstance(fact, ConditionFact):
-        for hit in case.chart.conditions(exception.concept):
-            if hit.fact.source.reference == reference:
-                match = hit.match
-    else:
-        for found in case.chart.treatments(exception.concept, _TREATMENTS):
-            if found.fact.source.reference == reference:
-                match = found.match
+    match = _matches(case, exception.concept, is_condition=isinstance(fact, ConditionFact)).get(fact.source.reference)
     if match is Match.IS:
         return Cover(Truth.TRUE)
     if match is None:
@@ -85,6 +76,19 @@ def _is_kind(case: Case, exception: Except, fact: ConditionFact | TreatmentFact)
         Truth.UNKNOWN,
         (Missing(fact.source.type, f"whether “{coded_text(fact.code)}” is {asked}: a more specific code"),),
     )
+
+
+def _matches(case: Case, concept: str, *, is_condition: bool) -> dict[str, Match]:
+    """How the records that bear on a concept do, by reference: looked up once for all the records an exception is held
+    against.
+    """
+    key = ("matches", concept, is_condition)
+    found: dict[str, Match] | None = case.memo.get(key)
+    if found is None:
+        chart = case.chart
+        hits = chart.conditions(concept) if is_condition else chart.treatments(concept, _TREATMENTS)
+        found = case.memo[key] = {each.fact.source.reference: each.match for each in hits}
+    return found
 
 
 def _state(case: Case, exception: Except, fact: ConditionFact | TreatmentFact) -> Cover:

@@ -63,7 +63,7 @@ def weigh(case: Case, node: Criterion, name: str, families: tuple[Family, ...], 
             node,
             Basis.EVIDENCE,
             said(true),
-            evidence=cited(true, Role.SUPPORTS),
+            evidence=cited(case, true, Role.SUPPORTS),
             turns_on=turns if not case.hidden(families) else None,
         )
     open_ = [each for each in findings if each.holds is Truth.UNKNOWN]
@@ -74,7 +74,7 @@ def weigh(case: Case, node: Criterion, name: str, families: tuple[Family, ...], 
         if hidden and not _only_asks(open_):
             missing += tuple(not_shown(each, name) for each in hidden)
         basis = Basis.JUDGEMENT if questions and not missing else Basis.NONE
-        return Verdict(Truth.UNKNOWN, node, basis, said(open_), cited(open_, Role.CONSIDERED), missing, questions)
+        return Verdict(Truth.UNKNOWN, node, basis, said(open_), cited(case, open_, Role.CONSIDERED), missing, questions)
     if not findings:
         return case.nothing(node, name, families)
     against = any(each.refuting for each in findings)
@@ -84,7 +84,7 @@ def weigh(case: Case, node: Criterion, name: str, families: tuple[Family, ...], 
             node,
             Basis.NONE,
             f"{said(findings)} Whether there is other {name} was not shown.",
-            evidence=cited(findings, Role.CONTRADICTS if against else Role.CONSIDERED),
+            evidence=cited(case, findings, Role.CONTRADICTS if against else Role.CONSIDERED),
             missing=tuple(not_shown(each, name) for each in hidden),
         )
     return Verdict(
@@ -92,7 +92,7 @@ def weigh(case: Case, node: Criterion, name: str, families: tuple[Family, ...], 
         node,
         Basis.EVIDENCE,
         said(findings),
-        evidence=cited(findings, Role.CONTRADICTS if against else Role.CONSIDERED),
+        evidence=cited(case, findings, Role.CONTRADICTS if against else Role.CONSIDERED),
         searched=families,
     )
 
@@ -102,20 +102,28 @@ def _only_asks(findings: Sequence[Finding]) -> bool:
     return any(each.questions and not each.missing for each in findings)
 
 
-def cited(findings: Iterable[Finding], role: Role) -> tuple[Evidence, ...]:
+def cited(case: Case, findings: Iterable[Finding], role: Role) -> tuple[Evidence, ...]:
     """The evidence of all of them, each element once; the role is theirs unless the record speaks against by itself."""
     seen: dict[tuple[str, str, str], Evidence] = {}
     for finding in findings:
         for each in finding.evidence:
             key = (each.reference, each.path, each.value)
             if key not in seen:
-                seen[key] = each if each.role is role or each.role is Role.CONTRADICTS else in_role(each, role)
+                seen[key] = each if each.role is Role.CONTRADICTS else in_role(case, each, role)
     return tuple(seen.values())
 
 
-def in_role(each: Evidence, role: Role) -> Evidence:
-    """The same element in another role."""
-    return Evidence(each.reference, role, each.path, each.value, each.effective, each.code, each.stale)
+def in_role(case: Case, each: Evidence, role: Role) -> Evidence:
+    """The same element in that role, made once for all who cite it."""
+    if each.role is role:
+        return each
+    key = (id(each), role._value_)
+    found: tuple[Evidence, Evidence] | None = case.memo.get(key)
+    if found is None:
+        made = Evidence(each.reference, role, each.path, each.value, each.effective, each.code, each.stale)
+        # The element is kept with what was made of it, so that its id stays its own.
+        found = case.memo[key] = (each, made)
+    return found[1]
 
 
 def said(findings: Sequence[Finding], most: int = 4) -> str:

@@ -15,7 +15,7 @@ from app.evaluator.picks import Answer, combine, evidence_of, has_content, judge
 from app.evaluator.quantities import Interval, Unreadable, compare, convert, read_interval
 from app.evaluator.results import is_load, outcome_of
 from app.evaluator.truth import Truth, all_of, any_of
-from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict
+from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict, distinct
 from app.evaluator.windows import DAWN, Window, day_in
 from app.evaluator.wording import listed, number_text, on, value_text, with_unit
 from app.knowledge.catalogue import Modifier
@@ -271,7 +271,7 @@ def _each_object(case: Case, node: Measured, analyte: Analyte, observations: Seq
         node,
         Basis.EVIDENCE if holds is not Truth.UNKNOWN else Basis.NONE,
         " ".join(each.explanation for each in deciding),
-        tuple(dict.fromkeys(one for each in deciding for one in each.evidence)),
+        distinct(one for each in deciding for one in each.evidence),
         () if holds is not Truth.UNKNOWN else missing or (wanted(case, node, analyte, ""),),
     )
 

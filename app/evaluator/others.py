@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from app.evaluator.facts import Activity, Certainty, Match
 from app.evaluator.findings import Finding, weigh
 from app.evaluator.truth import Truth
-from app.evaluator.verdict import Basis, Missing, Verdict
+from app.evaluator.verdict import Basis, Missing, Verdict, distinct
 from app.evaluator.wording import coded_text, listed
 from app.knowledge.catalogue import Modifier
 
@@ -56,7 +56,7 @@ def weigh_others(
         node,
         Basis.NONE,
         f"Which of {listed(names)} is the disease under study is not certain.",
-        evidence=tuple(dict.fromkeys(one for each in verdicts for one in each.evidence)),
+        evidence=distinct(one for each in verdicts for one in each.evidence),
         missing=(Missing("Condition", f"which of {listed(names)} is the disease under study"),),
     )
 
@@ -67,7 +67,7 @@ def _whichever(verdicts: Sequence[Verdict], names: tuple[str, ...]) -> Verdict:
     return replace(
         verdicts[0],
         explanation=f"Only one of {listed(names)} can be the disease under study.",
-        evidence=tuple(dict.fromkeys(one for each in verdicts for one in each.evidence)),
+        evidence=distinct(one for each in verdicts for one in each.evidence),
         turns_on=max((day for day in days if day is not None), default=None) if None not in days else None,
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.criteria.time import before
 from app.evaluator.truth import Truth
-from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict
+from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict, distinct
 from app.evaluator.windows import DAWN, Window, day_in
 from app.evaluator.wording import coded_text, first_coding, sentence, value_text
 
@@ -130,7 +130,7 @@ def combine(
 ) -> Verdict:
     """The one answer that all of them give; where they differ it is unknown."""
     seen = {each.holds for _, each in answers}
-    evidence = tuple(dict.fromkeys(one for fact, each in answers for one in evidence_of(case, fact, each)))
+    evidence = distinct(one for fact, each in answers for one in evidence_of(case, fact, each))
     text = sentence("; ".join(dict.fromkeys(each.text for _, each in answers)))
     if len(seen) == 1 and Truth.UNKNOWN not in seen:
         return Verdict(seen.pop(), node, Basis.EVIDENCE, text, evidence=evidence)

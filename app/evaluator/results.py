@@ -11,7 +11,7 @@ from app.evaluator.limits import ends_of
 from app.evaluator.picks import Answer, evidence_of, judge_latest, latest, narrowest, window_days
 from app.evaluator.quantities import Unreadable, read_interval
 from app.evaluator.truth import Truth, negate
-from app.evaluator.verdict import Basis, Missing, Question, Verdict
+from app.evaluator.verdict import Basis, Missing, Question, Verdict, distinct
 from app.evaluator.windows import Window, day_in, window_of
 from app.evaluator.wording import coded_text, on, sentence, value_text
 from app.knowledge.catalogue import Measure
@@ -179,7 +179,7 @@ def hinted_at(case: Case, node: HasCondition, concept: Concept, verdict: Verdict
     missing = tuple(Missing("Observation", each.name, case.memory.coding(each.codes)) for each in tests)
     return Verdict(
         Truth.UNKNOWN, node, Basis.NONE, _sentence(positive, "positive"),
-        evidence=tuple(dict.fromkeys((*verdict.evidence, *_evidence(case, positive, Truth.UNKNOWN)))),
+        evidence=distinct((*verdict.evidence, *_evidence(case, positive, Truth.UNKNOWN))),
         missing=(Missing("Condition", f"whether the patient has {concept.name}"), *missing),
     )  # fmt: skip
 
@@ -221,13 +221,13 @@ def _positive(
     if any(each.refuting for each in findings):
         return Verdict(
             Truth.UNKNOWN, node, Basis.NONE, f"{text} The diagnosis was refuted.",
-            evidence=tuple(dict.fromkeys((*verdict.evidence, *evidence))),
+            evidence=distinct((*verdict.evidence, *evidence)),
             missing=(Missing("Condition", f"whether the patient has {concept.name}: test and diagnosis disagree"),),
         )  # fmt: skip
     if node.when.timing is Timing.WITHIN and not _seen_within(case, node, positive):
         return replace(
             verdict, holds=Truth.UNKNOWN, basis=Basis.NONE, explanation=text,
-            evidence=tuple(dict.fromkeys((*verdict.evidence, *evidence))), searched=(),
+            evidence=distinct((*verdict.evidence, *evidence)), searched=(),
             missing=(*verdict.missing, Missing("Condition", f"dates of {concept.name}")),
         )  # fmt: skip
     if node.degree is not None and node.degree != "active":

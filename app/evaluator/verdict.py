@@ -12,6 +12,7 @@ from app.criteria.nodes import AtLeast, If, Not, Preference
 from app.evaluator.truth import Truth
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import date
 
     from app.criteria.nodes import Criterion
@@ -48,6 +49,20 @@ class Evidence:
     effective: str
     code: Coding | None = None
     stale: bool = False
+
+
+def distinct(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """Each once, in the order they first came.
+
+    Told apart by what they read and said: hashing whole elements costs more than judging them.
+    """
+    elements = tuple(evidence)
+    seen: dict[tuple[str, str, str], Evidence] = {}
+    for each in elements:
+        first = seen.setdefault((each.reference, each.path, each.value), each)
+        if first is not each and first != each:
+            return tuple(dict.fromkeys(elements))
+    return elements if len(seen) == len(elements) else tuple(seen.values())
 
 
 @dataclass(frozen=True, slots=True)

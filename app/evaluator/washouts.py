@@ -13,12 +13,12 @@ from app.evaluator.conditions import condition_finding, not_in_catalogue
 from app.evaluator.degrees import ask_degree
 from app.evaluator.doses import drugs_of
 from app.evaluator.facts import Activity, Match
-from app.evaluator.findings import Finding, said
+from app.evaluator.findings import Finding, in_role, said
 from app.evaluator.matching import is_event
 from app.evaluator.periods import of_condition
 from app.evaluator.treatments import treatment_given, treatment_hits, unplaced_given
 from app.evaluator.truth import Truth
-from app.evaluator.verdict import Basis, Evidence, Missing, Role, Verdict
+from app.evaluator.verdict import Basis, Missing, Role, Verdict, distinct
 from app.evaluator.windows import Period, passes, window_of
 from app.evaluator.wording import coded_text
 from app.knowledge.catalogue import Family
@@ -52,12 +52,12 @@ def judge_elapsed(case: Case, node: Elapsed) -> Verdict:
             node,
             Basis.EVIDENCE if wanted is Truth.FALSE else Basis.NONE,
             f"{said(some)} {_asked(node)}",
-            tuple(dict.fromkeys(_in_role(one, role) for each in some for one in each.evidence)),
+            distinct(in_role(case, one, role) for each in some for one in each.evidence),
             () if wanted is Truth.FALSE else tuple(dict.fromkeys(one for each in some for one in each.missing)),
             () if wanted is Truth.FALSE else tuple(dict.fromkeys(one for each in some for one in each.questions)),
             turns_on=_turns(answers) if wanted is Truth.FALSE and not hidden else None,
         )
-    evidence = tuple(dict.fromkeys(_in_role(one, Role.SUPPORTS) for each, _ in answers for one in each.evidence))
+    evidence = distinct(in_role(case, one, Role.SUPPORTS) for each, _ in answers for one in each.evidence)
     if hidden:
         nothing = case.nothing(node, concept.name, concept.families)
         return replace(nothing, evidence=evidence) if evidence else nothing
@@ -173,7 +173,3 @@ def _turns(answers: list[tuple[Finding, date | None]]) -> date | None:
     if not days or any(day is None for day in days) or any(each.holds is Truth.UNKNOWN for each, _ in answers):
         return None
     return max(day for day in days if day is not None)
-
-
-def _in_role(each: Evidence, role: Role) -> Evidence:
-    return Evidence(each.reference, role, each.path, each.value, each.effective, each.code, each.stale)
