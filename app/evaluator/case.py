@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from app.criteria.nodes import AllOf, AnyOf, AtLeast, If, Not
+from app.criteria.nodes import CURRENT, EVER, AllOf, AnyOf, AtLeast, HadTreatment, HasCondition, If, Not
 from app.evaluator.facts import Coding
 from app.evaluator.truth import Truth
 from app.evaluator.verdict import Basis, Missing, Verdict
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import date
 
-    from app.criteria.nodes import Criterion
+    from app.criteria.nodes import Criterion, When
     from app.criteria.time import DateSpan
     from app.evaluator.blank import Blank
     from app.evaluator.facts import Chart
@@ -43,6 +43,7 @@ class Memory:
             self.uris.setdefault(str(system), uri)
         self._nodes: dict[Criterion, Criterion] = {}
         self._known: dict[int, Criterion] = {}
+        self._times: dict[When, When] = {CURRENT: CURRENT, EVER: EVER}
         self._shared: dict[tuple[object, ...], Verdict] = {}
         self._shared_ids: set[int] = set()
         self._adopted: list[Verdict] = []
@@ -83,6 +84,10 @@ class Memory:
                     then=self.canonical(node.then),
                     otherwise=None if node.otherwise is None else self.canonical(node.otherwise),
                 )
+            case HasCondition() | HadTreatment():
+                # Equal times become one object: what a record says to a time is looked up by it.
+                when = self._times.setdefault(node.when, node.when)
+                return node if node.when is when else replace(node, when=when)
             case _:
                 return node
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from app.evaluator.case import not_shown
@@ -48,6 +48,12 @@ class Finding:
             self.holds = Truth.UNKNOWN
             self.missing = (*self.missing, *missing)
             self.questions = (*self.questions, *questions)
+
+    def asking(self, questions: tuple[Question, ...]) -> Finding:
+        """The same, left open until a person has answered these, too."""
+        found = replace(self)
+        found.require(Truth.UNKNOWN, (), questions)
+        return found
 
 
 def weigh(case: Case, node: Criterion, name: str, families: tuple[Family, ...], findings: Sequence[Finding]) -> Verdict:

@@ -43,7 +43,7 @@ def weigh_others(
     confirmed = [each for each in primaries.values() if each.certainty is Certainty.CONFIRMED]
     studied = _candidates(case, node, confirmed or list(primaries.values()))
     verdicts = []
-    tried: list[ConditionFact | None] = [*studied] or [None]
+    tried: list[ConditionFact | None] = [*_each_kind(studied, conditions)] or [None]
     for disease in tried:
         findings = [_against(case, fact, finding, disease, primaries) for fact, finding in conditions]
         verdicts.append(weigh(case, node, f"other {concept.name}", concept.families, [*findings, *others]))
@@ -84,6 +84,21 @@ def _candidates(case: Case, node: HasCondition, primaries: list[ConditionFact]) 
         return primaries
     active = [each for each in accepted if each.activity is Activity.ACTIVE]
     return active or accepted
+
+
+def _each_kind(
+    studied: Sequence[ConditionFact], conditions: Sequence[tuple[ConditionFact, Finding]]
+) -> list[ConditionFact]:
+    """One of those that answer alike: lists repeat a diagnosis, and `same_disease` tells entries of one code apart by
+    status and end, and by the onset only where another one has ended.
+    """
+    is_dated = any(fact.abatement is not None for fact, _ in conditions)
+    kinds: dict[tuple[object, ...], ConditionFact] = {}
+    for each in studied:
+        onset = each.onset.latest if is_dated and each.onset is not None else None
+        key = (id(each.code), each.activity, onset) if each.abatement is None else (each.source.reference,)
+        kinds.setdefault(key, each)
+    return list(kinds.values())
 
 
 def _against(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from app.criteria.nodes import Dose, HadTreatment, HadVaccine, HasCondition, Op, Quantity, Timing
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
+    from app.criteria.nodes import Route, When
     from app.evaluator.case import Case
     from app.evaluator.doses import Exposure
     from app.evaluator.facts import Hit
@@ -72,9 +73,8 @@ def judge_treatment(case: Case, node: HadTreatment) -> Verdict:
     if dose is not None and any(each.finding.holds is not Truth.FALSE for each in given):
         return _dosed(case, node, concept, given, dose, window)
     if node.degree is not None:
-        for each in findings:
-            if each.holds is not Truth.FALSE:
-                each.require(Truth.UNKNOWN, (), (ask_degree(concept.name, node.degree),))
+        asked = (ask_degree(concept.name, node.degree),)
+        findings = [each if each.holds is Truth.FALSE else each.asking(asked) for each in findings]
     return weigh(case, node, concept.name, concept.families, [*findings, *conditions])
 
 
@@ -96,21 +96,19 @@ def _findings(
 def unplaced_given(
     case: Case, node: HadTreatment, concept: Concept, hit: Hit[TreatmentFact], window: Window
 ) -> Given | None:
-    """What a record that nobody can place says, read once for all questions of the same time. Not to be changed."""
-    fact = hit.fact
+    """What a record that nobody can place says, read once for all questions of the same time."""
+    read = _reading(case, hit.fact)
     whole = concept.event or node.when.timing is Timing.EVER
-    name = "" if fact.code.text or coded_text(fact.code) else concept.name  # without words it goes by what is asked
-    duration = node.when.duration
-    key = ("treatment", fact.source.reference, window.first, window.closed, id(duration), whole, name)
-    found: tuple[Given | None, object] | None = case.memo.get(key)
+    key = (id(node.when), whole, "" if read.name else concept.name)  # without words it goes by what is asked
+    found = read.unplaced.get(key)
     if found is None:
         bare = HadTreatment(concept.id, node.when)
-        # The duration is kept with what it gave, so that its id stays its own.
-        found = case.memo[key] = (treatment_given(case, bare, concept, hit, window, plain=True), duration)
+        # The time is kept with what it gave, so that its id stays its own.
+        found = read.unplaced[key] = (treatment_given(case, bare, concept, hit, window, plain=True), node.when)
     given = found[0]
     wanted = node.routes or implied_routes(concept)
     if given is not None and (wanted or node.not_routes) and hit.fact.family is Family.MEDICATION:
-        by = by_route(routes_of(hit.fact, case.catalogue), wanted, node.not_routes)
+        by = by_route(_routes(case, read), wanted, node.not_routes)
         return None if by is Truth.FALSE else given
     return given
 
@@ -143,7 +141,8 @@ class Reading:
     """What a record says to every question of one day: it is read once. `name` and `clause` are "" without words.
 
     `shown` are the elements that cite it, by the id of the coding that matched; `events` says for which concepts it
-    happened at a moment.
+    happened at a moment. `timed` and `unplaced` are what it says to the times that are asked about; canonical nodes
+    share them, so they go by id.
     """
 
     fact: TreatmentFact
@@ -151,8 +150,11 @@ class Reading:
     clause: str
     period: Period
     onset: Period
-    shown: dict[int, Evidence]
-    events: dict[str, bool]
+    routes: tuple[Route | None, ...] | None = None
+    shown: dict[int, Evidence] = field(default_factory=dict)
+    events: dict[str, bool] = field(default_factory=dict)
+    timed: dict[tuple[int, bool, int, str], tuple[Given, When]] = field(default_factory=dict)
+    unplaced: dict[tuple[int, bool, str], tuple[Given | None, When]] = field(default_factory=dict)
 
 
 def _reading(case: Case, fact: TreatmentFact) -> Reading:
@@ -160,7 +162,7 @@ def _reading(case: Case, fact: TreatmentFact) -> Reading:
     if found is None:
         name = coded_text(fact.code)
         period = of_treatment(fact, case.as_of)
-        found = Reading(fact, name, _clause(fact, name) if name else "", period, period.onset(), {}, {})
+        found = Reading(fact, name, _clause(fact, name) if name else "", period, period.onset())
         case.memo["reading", id(fact)] = found  # it holds the fact, so that the id stays its own
     return found
 
@@ -170,6 +172,12 @@ def _is_event(case: Case, concept: Concept, read: Reading) -> bool:
     if found is None:
         found = read.events[concept.id] = is_event(concept, read.fact.code, case.catalogue)
     return found
+
+
+def _routes(case: Case, read: Reading) -> tuple[Route | None, ...]:
+    if read.routes is None:
+        read.routes = routes_of(read.fact, case.catalogue)
+    return read.routes
 
 
 def _considered(read: Reading, hit: Hit[TreatmentFact], name: str) -> Evidence:
@@ -187,48 +195,73 @@ def treatment_given(
 ) -> Given | None:
     """What one record says; None where it has nothing to do with the question. Doses are summed later.
 
-    `plain` leaves out what the question says of routes, sites and the like.
+    `plain` leaves out what the question says of routes, sites and the like. What comes back may be shared with other
+    questions: it is not to be changed.
     """
     fact = hit.fact
     is_it = hit.match is Match.IS
     read = _reading(case, fact)
-    name, period = read.name or concept.name, read.period
+    name = read.name or concept.name
     if fact.standing is Standing.PLANNED:
         return None
     if fact.standing is Standing.AGAINST:
         if not is_it:
             return None
         shown = _shown(fact, hit, Role.CONTRADICTS, f"{fact.source.type}.status", fact.status)
-        return Given(
-            hit, Finding(Truth.FALSE, f"{name} was not given ({fact.status})", (shown,), refuting=True), period
-        )
-    at_once = node.when.timing is Timing.EVER or _is_event(case, concept, read)
-    asked = read.onset if at_once else period
-    when = overlaps(asked, window)
-    if when is Truth.FALSE and not is_it:
-        return None
-    finding = Finding(when, read.clause or _clause(fact, name), (_considered(read, hit, name),))
-    if when is Truth.FALSE:
-        return Given(hit, finding, period)
-    if when is Truth.UNKNOWN:
-        iso = node.when.duration.iso() if node.when.duration is not None else ""
-        what = "date" if fact.start is None and fact.end is None else "end" if fact.end is None else "exact dates"
-        finding.missing = (Missing(fact.source.type, f"{what} of {name}", hit.coding, iso),)
-    else:
-        finding.leaves = leaves(asked, node.when, case.as_of)
+        finding = Finding(Truth.FALSE, f"{name} was not given ({fact.status})", (shown,), refuting=True)
+        return Given(hit, finding, read.period)
+    given = _in_time(case, node.when, concept, hit, window)
+    if given.finding.holds is Truth.FALSE:
+        return given if is_it else None
+    if is_it and (plain or not _is_narrow(node, concept)):
+        return given
+    finding = replace(given.finding)
     if not is_it:
         finding.require(Truth.UNKNOWN, (which(concept.name, fact.source.type, name, hit),))
     if not plain:
-        _narrow(case, node, concept, fact, name, finding)
-    return Given(hit, finding, period)
+        _narrow(case, node, concept, read, name, finding)
+    return Given(hit, finding, read.period)
 
 
-def _narrow(case: Case, node: HadTreatment, concept: Concept, fact: TreatmentFact, name: str, finding: Finding) -> None:
+def _in_time(case: Case, when: When, concept: Concept, hit: Hit[TreatmentFact], window: Window) -> Given:
+    """What a record says to the time that is asked about, and to nothing else: the same for all who ask that."""
+    fact = hit.fact
+    read = _reading(case, fact)
+    at_once = when.timing is Timing.EVER or _is_event(case, concept, read)
+    key = (id(when), at_once, id(hit.coding), "" if read.name else concept.name)
+    found = read.timed.get(key)
+    if found is not None:
+        return found[0]
+    name = read.name or concept.name
+    asked = read.onset if at_once else read.period
+    holds = overlaps(asked, window)
+    finding = Finding(holds, read.clause or _clause(fact, name), (_considered(read, hit, name),))
+    if holds is Truth.UNKNOWN:
+        iso = when.duration.iso() if when.duration is not None else ""
+        what = "date" if fact.start is None and fact.end is None else "end" if fact.end is None else "exact dates"
+        finding.missing = (Missing(fact.source.type, f"{what} of {name}", hit.coding, iso),)
+    elif holds is Truth.TRUE:
+        finding.leaves = leaves(asked, when, case.as_of)
+    # The time is kept with what it gave, and the hit with its coding, so that their ids stay their own.
+    read.timed[key] = Given(hit, finding, read.period), when
+    return read.timed[key][0]
+
+
+def _is_narrow(node: HadTreatment, concept: Concept) -> bool:
+    """Whether it asks for more than the treatment and its time."""
+    return bool(
+        node.routes or node.not_routes or concept.systemic or node.sites or node.excluding
+        or node.intent is not None or node.reason is not None
+    )  # fmt: skip
+
+
+def _narrow(case: Case, node: HadTreatment, concept: Concept, read: Reading, name: str, finding: Finding) -> None:
     """Route, site, intent, reason and exceptions of one record."""
+    fact = read.fact
     kind = fact.source.type
     wanted = node.routes or implied_routes(concept)
     if (wanted or node.not_routes) and fact.family is Family.MEDICATION:
-        holds = by_route(routes_of(fact, case.catalogue), wanted, node.not_routes)
+        holds = by_route(_routes(case, read), wanted, node.not_routes)
         finding.require(holds, (Missing(kind, f"route of {name}"),))
         if holds is Truth.FALSE:
             finding.text = f"{finding.text}, by a route that does not count"
@@ -386,7 +419,7 @@ def _planned(case: Case, node: HadTreatment, concept: Concept) -> Verdict:
             finding.missing = (Missing(fact.source.type, f"date of {name}"),)
         if hit.match is not Match.IS:
             finding.require(Truth.UNKNOWN, (which(concept.name, fact.source.type, name, hit),))
-        _narrow(case, node, concept, fact, name, finding)
+        _narrow(case, node, concept, _reading(case, fact), name, finding)
         if node.degree is not None and finding.holds is not Truth.FALSE:
             finding.require(Truth.UNKNOWN, (), (ask_degree(concept.name, node.degree),))
         findings.append(finding)

@@ -40,7 +40,8 @@ def judge_elapsed(case: Case, node: Elapsed) -> Verdict:
         asked = HasCondition(node.treatment.concept)
         return replace(not_in_catalogue(asked, node.treatment.concept), node=node)
     records = list(_records(case, node, concept))
-    answers = [each for each in (_one(case, node, *record) for record in records) if each is not None]
+    limit = before(case.as_of, node.at_least)
+    answers = [_one(case, node, limit, *record) for record in records]
     hidden = case.hidden(concept.families)
     for wanted in (Truth.FALSE, Truth.UNKNOWN):
         some = [answer for answer, _ in answers if answer.holds is wanted]
@@ -90,62 +91,70 @@ def _records(case: Case, node: Elapsed, concept: Concept) -> Iterator[tuple[Find
             else:
                 given = treatment_given(case, treatment, concept, found, window)
             if given is not None and given.finding.holds is not Truth.FALSE:
+                finding = given.finding
                 if (treatment.dose is not None or treatment.degree is not None) and found.match is not Match.UNPLACED:
                     # The dose that counts is that of a day: whether this record was one of it is left to people.
                     what = treatment.degree or "of the dose that counts"
-                    given.finding.require(Truth.UNKNOWN, (), (ask_degree(concept.name, what),))
-                yield given.finding, given.period, found.fact
+                    finding = finding.asking((ask_degree(concept.name, what),))
+                yield finding, given.period, found.fact
         asked = HasCondition(concept.id, EVER, excluding=treatment.excluding)
     else:
         asked = replace(node.treatment, when=EVER)
     for hit in case.chart.conditions(concept.id):
         if hit.match is Match.UNPLACED and Family.CONDITION not in concept.families:
             continue
-        finding = condition_finding(case, asked, concept, hit, window)
-        if finding is None or finding.holds is Truth.FALSE:
+        state = condition_finding(case, asked, concept, hit, window)
+        if state is None or state.holds is Truth.FALSE:
             continue
         period = of_condition(hit.fact, case.as_of, malignancy=concept.malignancy)
         if isinstance(node.treatment, HadTreatment) or is_event(concept, hit.fact.code, case.catalogue):
             period = period.onset()
         elif hit.fact.activity is Activity.ACTIVE:
-            finding.text = f"{finding.text}, still there"
-        yield finding, period, None
+            state.text = f"{state.text}, still there"
+        yield state, period, None
 
 
 def _one(
-    case: Case, node: Elapsed, finding: Finding, period: Period, fact: TreatmentFact | None
-) -> tuple[Finding, date | None] | None:
-    """Whether one record lies far enough back, and the first day from which it does; None where that is not known."""
+    case: Case, node: Elapsed, limit: date, finding: Finding, period: Period, fact: TreatmentFact | None
+) -> tuple[Finding, date | None]:
+    """Whether one record ended by the limit, and the first day from which it lies far enough back; None where it does
+    already, or that day is not known.
+    """
     name = coded_text(fact.code) if fact is not None else "it"
-    holds = _passed(period, before(case.as_of, node.at_least))
+    holds = _passed(period, limit)
     missing: tuple[Missing, ...] = ()
-    over = period.ended_by < case.as_of or period.ended_from == period.ended_by == case.as_of
-    known = over and (fact is None or fact.end is not None)
-    day = passes(period.ended_by, node.at_least) if known else None
+    longest = _half_lives(case, node, fact)
     if holds is Truth.UNKNOWN:
         kind = fact.source.type if fact is not None else "Condition"
         missing = (Missing(kind, f"date on which {name} ended"),)
     if node.half_lives is not None and holds is not Truth.FALSE:
-        longest = _half_lives(case, node, fact)
         if longest is None:
-            holds, day = Truth.UNKNOWN, None
+            holds = Truth.UNKNOWN
             missing = (*missing, Missing("MedicationStatement", f"half-life of {name}"))
         else:
             by_half_life = _passed(period, case.as_of - longest)
-            day = max(day, period.ended_by + longest) if day is not None else None
             if by_half_life is Truth.FALSE or holds is Truth.TRUE:
                 holds = by_half_life
             if holds is Truth.UNKNOWN and not missing:
                 missing = (Missing(fact.source.type if fact is not None else "Condition", f"exact end of {name}"),)
-    elif node.half_lives is not None:
-        longest = _half_lives(case, node, fact)
-        day = max(day, period.ended_by + longest) if day is not None and longest is not None else None
-    if finding.holds is Truth.UNKNOWN and holds is not Truth.TRUE:
+    if holds is Truth.TRUE:
+        return Finding(holds, finding.text, finding.evidence), None
+    day = _first_day(case, node, period, longest) if fact is None or fact.end is not None else None
+    if finding.holds is Truth.UNKNOWN:
         # It may not count, or may have been at another time: that it is recent then proves nothing.
         return Finding(
             Truth.UNKNOWN, finding.text, finding.evidence, (*finding.missing, *missing), finding.questions
         ), day
     return Finding(holds, finding.text, finding.evidence, missing if holds is Truth.UNKNOWN else ()), day
+
+
+def _first_day(case: Case, node: Elapsed, period: Period, longest: timedelta | None) -> date | None:
+    """From when on what is over lies far enough back; `longest` are the half-lives where they are asked for."""
+    over = period.ended_by < case.as_of or period.ended_from == period.ended_by == case.as_of
+    day = passes(period.ended_by, node.at_least) if over else None
+    if node.half_lives is None or day is None:
+        return day
+    return max(day, period.ended_by + longest) if longest is not None else None
 
 
 def _passed(period: Period, limit: date) -> Truth:
