@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from app.criteria.nodes import HasCondition, Timing
 from app.evaluator.degrees import degree_of_condition, is_about_activity
 from app.evaluator.exceptions import leave_out
@@ -104,10 +106,10 @@ def _defined(case: Case, node: HasCondition) -> Verdict:
     assert node.defined_by is not None
     by = case.judge(node.defined_by)
     if by.holds is not Truth.UNKNOWN:
-        return replace(by, node=node, because=())
+        return structs.replace(by, node=node, because=())
     there = case.judge(replace(node, defined_by=None))
     if there.holds is Truth.FALSE and not by.evidence:
-        return replace(there, node=node, because=())
+        return structs.replace(there, node=node, because=())
     return Verdict(
         Truth.UNKNOWN,
         node,
@@ -206,7 +208,7 @@ def _unplaced(
             finding = known[which_one]
             if finding is not None:
                 # A copy: what asks for a disease under study changes its findings.
-                found.append((hit.fact, replace(finding)))
+                found.append((hit.fact, finding.copy()))
     return found
 
 

@@ -8,9 +8,10 @@ twice
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from app.criteria.nodes import Dose, Op
 from app.evaluator.truth import Truth
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from app.evaluator.case import Case
-    from app.evaluator.facts import Amount, Dosing, TreatmentFact
+    from app.evaluator.facts import Amount, Coded, Dosing, TreatmentFact
     from app.evaluator.windows import Period, Window
     from app.knowledge.catalogue import Catalogue, Drug
 
@@ -34,8 +35,7 @@ _TABLETS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Exposure:
+class Exposure(msgspec.Struct, frozen=True, gc=False):
     """A drug that certainly (or perhaps) ran in a period, with the least and the most a day; `most` None: no
     telling.
     """
@@ -48,8 +48,7 @@ class Exposure:
     drug: str
 
 
-@dataclass(frozen=True, slots=True)
-class DoseAnswer:
+class DoseAnswer(msgspec.Struct, frozen=True, gc=False):
     """Whether the dose is as asked, what is missing where that is open, and the total in words."""
 
     holds: Truth
@@ -206,16 +205,18 @@ def _strength(case: Case, fact: TreatmentFact) -> Fraction | None:
 
 def drugs_of(case: Case, fact: TreatmentFact) -> tuple[Drug, ...]:
     """The ingredients that the catalogue knows of a record, by RxNorm code, else by the one drug of a concept it is."""
-    found: tuple[TreatmentFact, tuple[Drug, ...]] | None = case.memo.get(("drugs", id(fact)))
+    coded = (fact.code, *fact.ingredients)
+    key = ("drugs", *map(id, coded))
+    found: tuple[tuple[Drug, ...], tuple[Coded, ...]] | None = case.memo.get(key)
     if found is None:
-        # The fact is kept with its drugs, so that its id stays its own.
-        found = case.memo["drugs", id(fact)] = (fact, _drugs_of(case.catalogue, fact))
-    return found[1]
+        # The codes are kept with their drugs, so that their ids stay their own.
+        found = case.memo[key] = (_drugs_of(case.catalogue, coded), coded)
+    return found[0]
 
 
-def _drugs_of(catalogue: Catalogue, fact: TreatmentFact) -> tuple[Drug, ...]:
+def _drugs_of(catalogue: Catalogue, all_coded: tuple[Coded, ...]) -> tuple[Drug, ...]:
     found: dict[str, Drug] = {}
-    for coded in (fact.code, *fact.ingredients):
+    for coded in all_coded:
         for coding in coded.codings:
             if coding.system == "rxnorm":
                 product = catalogue.products.get(coding.code)
@@ -224,7 +225,7 @@ def _drugs_of(catalogue: Catalogue, fact: TreatmentFact) -> tuple[Drug, ...]:
                         found[each] = catalogue.drugs[each]
     if found:
         return tuple(found[each] for each in sorted(found))
-    for coded in (fact.code, *fact.ingredients):
+    for coded in all_coded:
         for coding in coded.codings:
             for concept in sorted(catalogue.index.place(coding.system, coding.code).concepts):
                 entry = catalogue.concepts.get(concept)

@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+import msgspec
 
 from app.knowledge.catalogue import Family
 
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from app.criteria.time import DateSpan
 
 
-@dataclass(frozen=True, slots=True)
-class Coding:
+class Coding(msgspec.Struct, frozen=True, gc=False):
     """One coding: `system` is the catalogue's short name where known ("snomed"), else the URI as sent, or ""."""
 
     system: str
@@ -27,16 +27,14 @@ class Coding:
     display: str
 
 
-@dataclass(frozen=True, slots=True)
-class Coded:
+class Coded(msgspec.Struct, frozen=True, gc=False):
     """A CodeableConcept: its codings (synonyms; any may match) and its text."""
 
     codings: tuple[Coding, ...] = ()
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True, gc=False):
     """Where a fact stands: `reference` is "Observation/123", or the fullUrl where the resource has no id."""
 
     reference: str
@@ -61,8 +59,7 @@ class Activity(StrEnum):
     UNKNOWN = "unknown"  # R5 "unknown", or a code that is none of these
 
 
-@dataclass(frozen=True, slots=True)
-class ConditionFact:
+class ConditionFact(msgspec.Struct, frozen=True, gc=False):
     """A Condition that counts (not entered in error, about this patient)."""
 
     source: Source
@@ -90,16 +87,14 @@ class Standing(Enum):
     PLANNED = "planned"  # ServiceRequest, Appointment, preparation
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(msgspec.Struct, frozen=True, gc=False):
     """A dose amount: number and UCUM code or the unit as written."""
 
     value: Decimal
     unit: str
 
 
-@dataclass(frozen=True, slots=True)
-class Dosing:
+class Dosing(msgspec.Struct, frozen=True, gc=False):
     """One dosage instruction. `per_day` is how often a day (exact), None where the timing does not say.
 
     `max_per_day` is maxDosePerPeriod per day. `strength_note` keeps dosage.text for people.
@@ -115,8 +110,7 @@ class Dosing:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class TreatmentFact:
+class TreatmentFact(msgspec.Struct, frozen=True, gc=False):
     """A drug exposure, procedure or planned event that counts.
 
     It runs from `start` to `end`; `ongoing` means it runs until asOf (active without an end). `end is None and not
@@ -143,8 +137,7 @@ class TreatmentFact:
     status: str
 
 
-@dataclass(frozen=True, slots=True)
-class AllergyFact:
+class AllergyFact(msgspec.Struct, frozen=True, gc=False):
     """An AllergyIntolerance that counts. Criticality and severities are as coded ("high", "severe")."""
 
     source: Source
@@ -157,8 +150,7 @@ class AllergyFact:
     severities: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NumberValue:
+class NumberValue(msgspec.Struct, frozen=True, gc=False):
     """valueQuantity or valueInteger: exact number, comparator ("" where none), UCUM `code` or `unit` as written."""
 
     value: Decimal
@@ -168,30 +160,26 @@ class NumberValue:
     system: str
 
 
-@dataclass(frozen=True, slots=True)
-class RangeValue:
+class RangeValue(msgspec.Struct, frozen=True, gc=False):
     """valueRange: both ends inclusive; None is open."""
 
     low: NumberValue | None
     high: NumberValue | None
 
 
-@dataclass(frozen=True, slots=True)
-class CodedValue:
+class CodedValue(msgspec.Struct, frozen=True, gc=False):
     """valueCodeableConcept."""
 
     coded: Coded
 
 
-@dataclass(frozen=True, slots=True)
-class TextValue:
+class TextValue(msgspec.Struct, frozen=True, gc=False):
     """valueString (decides only where the whole string is a result word or a scale value)."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class FlagValue:
+class FlagValue(msgspec.Struct, frozen=True, gc=False):
     """valueBoolean."""
 
     value: bool
@@ -200,8 +188,7 @@ class FlagValue:
 Value = NumberValue | RangeValue | CodedValue | TextValue | FlagValue
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceRange:
+class ReferenceRange(msgspec.Struct, frozen=True, gc=False):
     """One referenceRange: bounds in the value's unit where it has none of its own; `applies` is appliesTo."""
 
     low: NumberValue | None
@@ -212,8 +199,7 @@ class ReferenceRange:
     age_high: NumberValue | None
 
 
-@dataclass(frozen=True, slots=True)
-class ObservationFact:
+class ObservationFact(msgspec.Struct, frozen=True, gc=False):
     """An Observation, or one component of it, that counts. `path` is the FHIRPath of the value read.
 
     `when` is effective (or issued where effective is absent), None where neither is there. `instant` orders values of
@@ -247,8 +233,7 @@ class StudyNature(Enum):
     UNSAID = "unsaid"
 
 
-@dataclass(frozen=True, slots=True)
-class ParticipationFact:
+class ParticipationFact(msgspec.Struct, frozen=True, gc=False):
     """A ResearchSubject: `taking_part` is true for on-study statuses; off-study ones ended at `end`."""
 
     source: Source
@@ -262,8 +247,7 @@ class ParticipationFact:
     nature: StudyNature = StudyNature.UNSAID
 
 
-@dataclass(frozen=True, slots=True)
-class ConsentFact:
+class ConsentFact(msgspec.Struct, frozen=True, gc=False):
     """An active research Consent of this patient; `studies` are the ids it names (empty: not said)."""
 
     source: Source
@@ -273,8 +257,7 @@ class ConsentFact:
     studies: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PatientFact:
+class PatientFact(msgspec.Struct, frozen=True, gc=False):
     """The patient under evaluation."""
 
     source: Source
@@ -284,8 +267,7 @@ class PatientFact:
     deceased_on: DateSpan | None
 
 
-@dataclass(frozen=True, slots=True)
-class Warning_:  # noqa: N801 - `Warning` is Python's
+class Warning_(msgspec.Struct, frozen=True, gc=False):  # noqa: N801 - `Warning` is Python's
     """Something in the bundle that did not count, or counted with a caveat."""
 
     code: str
@@ -310,8 +292,7 @@ class Match(Enum):
 F = TypeVar("F")
 
 
-@dataclass(frozen=True, slots=True)
-class Hit(Generic[F]):
+class Hit(msgspec.Struct, Generic[F], frozen=True, gc=False):
     """A record that bears on a concept, how, and by which coding (None for text)."""
 
     fact: F

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
 
 from app.evaluator.case import not_shown
 from app.evaluator.truth import Truth
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class Finding:
+class Finding(msgspec.Struct, gc=False):
     """One record's answer: whether it makes the statement true, what it shows, and what it leaves open.
 
     `text` says why in a clause ("prednisone from 2026-09-01"). `leaves` is the day on which it stops making the
@@ -51,9 +51,15 @@ class Finding:
 
     def asking(self, questions: tuple[Question, ...]) -> Finding:
         """The same, left open until a person has answered these, too."""
-        found = replace(self)
+        found = self.copy()
         found.require(Truth.UNKNOWN, (), questions)
         return found
+
+    def copy(self) -> Finding:
+        """One that may be changed."""
+        return Finding(
+            self.holds, self.text, self.evidence, self.missing, self.questions, self.leaves, self.refuting
+        )  # fmt: skip
 
 
 def weigh(case: Case, node: Criterion, name: str, families: tuple[Family, ...], findings: Sequence[Finding]) -> Verdict:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from app.criteria.time import TimeUnit, before, completed
 from app.evaluator.facts import Coded, NumberValue, ObservationFact
@@ -24,8 +25,7 @@ _DIGITS = 40
 _NOTHING = Coded()
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(msgspec.Struct, frozen=True, gc=False):
     """One exact input, in the unit its formula wants."""
 
     value: Fraction

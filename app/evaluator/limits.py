@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from app.criteria.nodes import NormalEnd, NormalLimit
 from app.criteria.time import TimeUnit, completed
@@ -33,8 +34,7 @@ _YEAR_UNITS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(msgspec.Struct, frozen=True, gc=False):
     """An end of a reference range in the value's unit; `text` cites it; `fits` says whether it is for this patient."""
 
     value: Fraction

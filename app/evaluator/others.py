@@ -7,8 +7,9 @@ may be one, nothing definite is said of the second.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from app.evaluator.facts import Activity, Certainty, Match
 from app.evaluator.findings import Finding, weigh
@@ -64,7 +65,7 @@ def weigh_others(
 def _whichever(verdicts: Sequence[Verdict], names: tuple[str, ...]) -> Verdict:
     """There is another one whichever is under study: all records that show it are named."""
     days = [each.turns_on for each in verdicts]
-    return replace(
+    return structs.replace(
         verdicts[0],
         explanation=f"Only one of {listed(names)} can be the disease under study.",
         evidence=distinct(one for each in verdicts for one in each.evidence),
@@ -121,7 +122,7 @@ def _against(
         return _left_out(finding, "the disease under study", ())
     if same is Truth.UNKNOWN:
         asked = Missing("Condition", f"whether {name} and {coded_text(disease.code)} are one disease")
-        return replace(finding, holds=Truth.UNKNOWN, missing=(*finding.missing, asked))
+        return structs.replace(finding, holds=Truth.UNKNOWN, missing=(*finding.missing, asked))
     return finding
 
 

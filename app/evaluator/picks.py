@@ -4,8 +4,9 @@ tell.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from app.criteria.time import before
 from app.evaluator.truth import Truth
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 ROLES = {Truth.TRUE: Role.SUPPORTS, Truth.FALSE: Role.CONTRADICTS, Truth.UNKNOWN: Role.CONSIDERED}
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(msgspec.Struct, gc=False):
     """What one value says to the question. `text` is a clause; `extra` is evidence beside the value itself."""
 
     holds: Truth

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from app.criteria.nodes import Op
 from app.evaluator.facts import NumberValue, RangeValue
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 _UCUM = "http://unitsofmeasure.org"
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(msgspec.Struct, frozen=True, gc=False):
     """The numbers a value may be, in `unit`: from `low` to `high`, None open; an end itself is out where it says so."""
 
     low: Fraction | None
@@ -29,8 +29,7 @@ class Interval:
     high_out: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(msgspec.Struct, frozen=True, gc=False):
     """Why a value is no number with a unit."""
 
     reason: str

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+import msgspec
+
 from app.criteria.nodes import Preference, children
 from app.evaluator.answers import judge_with
 from app.evaluator.facts import warning_order
@@ -121,8 +123,7 @@ class CompiledTrial:
     criteria: tuple[CompiledCriterion, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CriterionResult:
+class CriterionResult(msgspec.Struct, frozen=True, gc=False):
     """One criterion's verdict and what it means."""
 
     criterion: CompiledCriterion
@@ -139,8 +140,7 @@ class Engine:
     knowledge: str
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True, gc=False):
     """The verdicts of one trial for one patient."""
 
     trial: CompiledTrial

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from app.criteria.nodes import HasCondition, NormalEnd, NormalLimit, Outcome, ResultIs, Timing
 from app.evaluator.facts import Certainty, CodedValue, FlagValue, Match, NumberValue, TextValue
@@ -225,18 +226,18 @@ def _positive(
             missing=(Missing("Condition", f"whether the patient has {concept.name}: test and diagnosis disagree"),),
         )  # fmt: skip
     if node.when.timing is Timing.WITHIN and not _seen_within(case, node, positive):
-        return replace(
+        return structs.replace(
             verdict, holds=Truth.UNKNOWN, basis=Basis.NONE, explanation=text,
             evidence=distinct((*verdict.evidence, *evidence)), searched=(),
             missing=(*verdict.missing, Missing("Condition", f"dates of {concept.name}")),
         )  # fmt: skip
     if node.degree is not None and node.degree != "active":
-        return replace(
+        return structs.replace(
             verdict, holds=Truth.UNKNOWN, basis=Basis.JUDGEMENT, explanation=text, evidence=evidence, searched=(),
             missing=(), questions=(Question(f"Is the {concept.name} {node.degree}?"),),
         )  # fmt: skip
     if node.degree == "active":
-        return replace(
+        return structs.replace(
             verdict, holds=Truth.UNKNOWN, basis=Basis.NONE, explanation=text, evidence=evidence, searched=(),
             missing=(Missing("Condition", f"clinical status of {concept.name}"),),
             questions=(Question(f"Is the {concept.name} active?"),),

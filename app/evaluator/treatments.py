@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from app.criteria.nodes import Dose, HadTreatment, HadVaccine, HasCondition, Op, Quantity, Timing
 from app.criteria.words import dose_words
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from app.criteria.nodes import Route, When
     from app.evaluator.case import Case
     from app.evaluator.doses import Exposure
-    from app.evaluator.facts import Hit
+    from app.evaluator.facts import Coded, Hit
     from app.knowledge.catalogue import Concept
 
 _INTENTS = {"palliative": Modifier.PALLIATIVE_INTENT, "curative": Modifier.CURATIVE_INTENT}
@@ -39,8 +41,7 @@ _PLAN_TYPES = ("ServiceRequest", "Appointment")
 _GIVEN = (Family.PROCEDURE, Family.MEDICATION, Family.IMMUNIZATION)
 
 
-@dataclass(slots=True)
-class Given:
+class Given(msgspec.Struct, gc=False):
     """One record of a treatment, what it says, and the period it ran."""
 
     hit: Hit[TreatmentFact]
@@ -140,9 +141,8 @@ def treatment_hits(case: Case, concept: Concept) -> tuple[Hit[TreatmentFact], ..
 class Reading:
     """What a record says to every question of one day: it is read once. `name` and `clause` are "" without words.
 
-    `shown` are the elements that cite it, by the id of the coding that matched; `events` says for which concepts it
-    happened at a moment. `timed` and `unplaced` are what it says to the times that are asked about; canonical nodes
-    share them, so they go by id.
+    `shown` are the elements that cite it, by the id of the coding that matched. `timed` and `unplaced` are what it says
+    to the times that are asked about; canonical nodes share them, so they go by id.
     """
 
     fact: TreatmentFact
@@ -152,7 +152,6 @@ class Reading:
     onset: Period
     routes: tuple[Route | None, ...] | None = None
     shown: dict[int, Evidence] = field(default_factory=dict)
-    events: dict[str, bool] = field(default_factory=dict)
     timed: dict[tuple[int, bool, int, str], tuple[Given, When]] = field(default_factory=dict)
     unplaced: dict[tuple[int, bool, str], tuple[Given | None, When]] = field(default_factory=dict)
 
@@ -167,11 +166,12 @@ def _reading(case: Case, fact: TreatmentFact) -> Reading:
     return found
 
 
-def _is_event(case: Case, concept: Concept, read: Reading) -> bool:
-    found = read.events.get(concept.id)
+def _is_event(case: Case, concept: Concept, code: Coded) -> bool:
+    key = ("event", concept.id, id(code))
+    found: tuple[bool, Coded] | None = case.memo.get(key)
     if found is None:
-        found = read.events[concept.id] = is_event(concept, read.fact.code, case.catalogue)
-    return found
+        found = case.memo[key] = (is_event(concept, code, case.catalogue), code)  # with the code: its id stays its own
+    return found[0]
 
 
 def _routes(case: Case, read: Reading) -> tuple[Route | None, ...]:
@@ -210,12 +210,12 @@ def treatment_given(
         shown = _shown(fact, hit, Role.CONTRADICTS, f"{fact.source.type}.status", fact.status)
         finding = Finding(Truth.FALSE, f"{name} was not given ({fact.status})", (shown,), refuting=True)
         return Given(hit, finding, read.period)
-    given = _in_time(case, node.when, concept, hit, window)
+    given = _in_time(case, node.when, concept, hit, read, window)
     if given.finding.holds is Truth.FALSE:
         return given if is_it else None
     if is_it and (plain or not _is_narrow(node, concept)):
         return given
-    finding = replace(given.finding)
+    finding = given.finding.copy()
     if not is_it:
         finding.require(Truth.UNKNOWN, (which(concept.name, fact.source.type, name, hit),))
     if not plain:
@@ -223,11 +223,10 @@ def treatment_given(
     return Given(hit, finding, read.period)
 
 
-def _in_time(case: Case, when: When, concept: Concept, hit: Hit[TreatmentFact], window: Window) -> Given:
+def _in_time(case: Case, when: When, concept: Concept, hit: Hit[TreatmentFact], read: Reading, window: Window) -> Given:
     """What a record says to the time that is asked about, and to nothing else: the same for all who ask that."""
     fact = hit.fact
-    read = _reading(case, fact)
-    at_once = when.timing is Timing.EVER or _is_event(case, concept, read)
+    at_once = when.timing is Timing.EVER or _is_event(case, concept, fact.code)
     key = (id(when), at_once, id(hit.coding), "" if read.name else concept.name)
     found = read.timed.get(key)
     if found is not None:

@@ -4,9 +4,10 @@ parts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from app.criteria.nodes import AtLeast, If, Not, Preference
 from app.evaluator.truth import Truth
@@ -38,8 +39,7 @@ class Role(StrEnum):
     CONSIDERED = "considered"
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True, gc=False):
     """One element that was read: where, what it said (source unit first), when, and under which code."""
 
     reference: str
@@ -65,8 +65,7 @@ def distinct(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
     return elements if len(seen) == len(elements) else tuple(seen.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(msgspec.Struct, frozen=True, gc=False):
     """A datum that would settle it: resource type, what, and the ISO 8601 window it must fall in ("" where none)."""
 
     type: str
@@ -75,15 +74,13 @@ class Missing:
     window: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True, gc=False):
     """What only a person can answer; the linkId is given when the report is written."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """The verdict on one node. `explanation` is plain sentences ("" for logic: the report draws it from the parts).
 
     `turns_on` is the first day on which `holds` would turn over if nothing new happened, None where it would not.

@@ -7,6 +7,8 @@ from datetime import date, timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from app.criteria.nodes import EVER, Elapsed, HadTreatment, HasCondition
 from app.criteria.time import before
 from app.evaluator.conditions import condition_finding, not_in_catalogue
@@ -38,7 +40,7 @@ def judge_elapsed(case: Case, node: Elapsed) -> Verdict:
     concept = case.catalogue.concepts.get(node.treatment.concept)
     if concept is None:
         asked = HasCondition(node.treatment.concept)
-        return replace(not_in_catalogue(asked, node.treatment.concept), node=node)
+        return structs.replace(not_in_catalogue(asked, node.treatment.concept), node=node)
     records = list(_records(case, node, concept))
     limit = before(case.as_of, node.at_least)
     answers = [_one(case, node, limit, *record) for record in records]
@@ -61,7 +63,7 @@ def judge_elapsed(case: Case, node: Elapsed) -> Verdict:
     evidence = distinct(in_role(case, one, Role.SUPPORTS) for each, _ in answers for one in each.evidence)
     if hidden:
         nothing = case.nothing(node, concept.name, concept.families)
-        return replace(nothing, evidence=evidence) if evidence else nothing
+        return structs.replace(nothing, evidence=evidence) if evidence else nothing
     if not answers:
         return case.memory.shared(
             (id(node), case.profile, 1),

@@ -5,9 +5,10 @@ A partial date is an interval, so a period has four ends. All answers are three-
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from app.criteria.nodes import Timing
 from app.criteria.time import after, before
@@ -22,8 +23,7 @@ DUSK = date.max
 _DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True, gc=False):
     """The days from `first` to `last`; `closed=False` leaves the first out."""
 
     first: date
@@ -31,8 +31,7 @@ class Window:
     closed: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
+class Period(msgspec.Struct, frozen=True, gc=False):
     """It began on some day from `began_from` to `began_by` and ended on some day from `ended_from` to `ended_by`.
 
     What goes on has `ended_from` on the day of the question or later.

@@ -8,11 +8,12 @@ read, or that is changed by a modifier nobody here knows, decides nothing, and k
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property, partial
 from itertools import pairwise
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, cast
+
+from msgspec import structs
 
 from app.evaluator.facts import (
     Activity,
@@ -323,10 +324,10 @@ class PatientChart:
             fact = self._read(record, lambda: read_condition(whole, record.source, self._values))
             if fact is None:
                 bare = read_condition(resources.Condition(), record.source, self._values)
-                fact = replace(bare, code=self._terms_of(record)[0].coded)
+                fact = structs.replace(bare, code=self._terms_of(record)[0].coded)
             concepts = self._terms_of(record)[0].concepts
             if _REMISSION in concepts and fact.activity is Activity.ACTIVE:
-                fact = replace(fact, activity=self._in_remission(concepts))
+                fact = structs.replace(fact, activity=self._in_remission(concepts))
             record.fact = fact
         return cast("ConditionFact", record.fact)
 
@@ -344,7 +345,7 @@ class PatientChart:
             fact = self._read(record, lambda: read_allergy(whole, record.source, self._values))
             if fact is None:
                 bare = read_allergy(resources.AllergyIntolerance(), record.source, self._values)
-                fact = replace(bare, code=self._terms_of(record)[0].coded)
+                fact = structs.replace(bare, code=self._terms_of(record)[0].coded)
             record.fact = fact
         return cast("AllergyFact", record.fact)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from app.evaluator.facts import (
     CodedValue,
@@ -72,7 +73,9 @@ def read_observation(resource: resources.Observation, source: Source, values: Va
         return (fact(resource, "Observation"),)
     paths = [f"Observation.component[{place}]" for place in range(len(components))]
     parts = [fact(each, path) for each, path in zip(components, paths, strict=True)]
-    beside = tuple(replace(part, companions=tuple(other for other in parts if other is not part)) for part in parts)
+    beside = tuple(
+        structs.replace(part, companions=tuple(other for other in parts if other is not part)) for part in parts
+    )
     own = fact(resource, "Observation", tuple(parts))
     return beside if own.value is None and not own.interpretation else (own, *beside)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec import structs
 
 from app.criteria.nodes import (
     CURRENT,
@@ -200,8 +201,8 @@ def test_a_cured_exception_does_not_count_and_another_instance_still_does() -> N
     cured = condition("b", "basal-cell-carcinoma", activity=Activity.RESOLVED)
 
     assert judge(node, study, cured).holds is F
-    assert judge(node, study, replace(cured, activity=Activity.ACTIVE)).holds is T
-    assert judge(node, study, replace(cured, activity=Activity.REMISSION)).holds is U
+    assert judge(node, study, structs.replace(cured, activity=Activity.ACTIVE)).holds is T
+    assert judge(node, study, structs.replace(cured, activity=Activity.REMISSION)).holds is U
     assert judge(node, study, cured, condition("l", "lung-cancer")).holds is T
 
 
@@ -268,7 +269,7 @@ def test_an_old_other_malignancy_is_outside_its_window() -> None:
     old = condition("l", "lung-cancer", "2015-01-01", abated="2016-01-01", activity=Activity.RESOLVED)
 
     assert judge(node, condition("b", "breast-cancer"), old).holds is F
-    assert judge(node, condition("b", "breast-cancer"), replace(old, abatement=None)).holds is U
+    assert judge(node, condition("b", "breast-cancer"), structs.replace(old, abatement=None)).holds is U
 
 
 def test_advanced_is_decided_by_a_metastasis_and_else_by_a_person() -> None:

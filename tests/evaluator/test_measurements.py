@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec import structs
 
 from app.criteria.nodes import (
     Bound,
@@ -86,7 +87,7 @@ def test_a_multiple_of_the_range_uses_that_of_the_same_observation_at_the_bounda
     assert verdict.holds is F
     assert "120 U/L" in verdict.explanation
     assert "3 x ULN" in verdict.explanation
-    assert judge(node, replace(exact, value=number("120.0001", "U/L"))).holds is T
+    assert judge(node, structs.replace(exact, value=number("120.0001", "U/L"))).holds is T
 
 
 def test_without_a_range_it_asks_for_one_unless_the_site_has_it() -> None:
@@ -122,7 +123,7 @@ def test_a_range_plus_a_quantity_and_a_range_without_a_unit() -> None:
     fact = observation("p", "pt", number("18", "s"), ranges=(ranged(None, "14"),))
 
     assert judge(node, fact).holds is F
-    assert judge(node, replace(fact, value=number("18.1", "s"))).holds is T
+    assert judge(node, structs.replace(fact, value=number("18.1", "s"))).holds is T
 
 
 def test_the_latest_value_decides_and_what_is_to_come_does_not() -> None:
@@ -140,8 +141,9 @@ def test_values_of_the_same_day_must_agree_unless_times_order_them() -> None:
     high = observation("2", "haemoglobin", number("95", "g/L"))
 
     assert judge(HB, low, high).holds is U
-    assert judge(HB, replace(low, instant="2026-11-10T08"), replace(high, instant="2026-11-10T09")).holds is T
-    assert judge(HB, replace(low, instant="2026-11-10T08"), high).holds is U
+    early = structs.replace(low, instant="2026-11-10T08")
+    assert judge(HB, early, structs.replace(high, instant="2026-11-10T09")).holds is T
+    assert judge(HB, early, high).holds is U
 
 
 def test_a_partial_date_may_be_the_latest() -> None:
@@ -197,8 +199,9 @@ def test_a_saturation_under_oxygen_is_not_on_room_air() -> None:
     flow = observation("s", "3151-8", number("2", "L/min"))
 
     assert judge(node, fact).holds is T
-    assert judge(node, replace(fact, companions=(flow,))).holds is U
-    assert judge(node, replace(fact, companions=(replace(flow, value=number("0", "L/min")),))).holds is T
+    assert judge(node, structs.replace(fact, companions=(flow,))).holds is U
+    off = structs.replace(flow, value=number("0", "L/min"))
+    assert judge(node, structs.replace(fact, companions=(off,))).holds is T
 
 
 # --- formulas --------------------------------------------------------------------------------------------------------
@@ -233,7 +236,7 @@ def test_the_later_of_a_reported_and_a_computed_clearance_counts() -> None:
     reported = observation("r", "creatinine-clearance", number("30", "mL/min"), "2026-11-09")
 
     assert judge(CLEARANCE, creatinine, weight, reported).holds is T
-    assert judge(CLEARANCE, creatinine, weight, replace(reported, when=creatinine.when)).holds is U
+    assert judge(CLEARANCE, creatinine, weight, structs.replace(reported, when=creatinine.when)).holds is U
     assert judge(CLEARANCE, reported).holds is F
 
 

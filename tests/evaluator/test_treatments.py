@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from app.criteria.nodes import (
     CURRENT,
@@ -148,7 +149,7 @@ def test_an_order_and_its_statement_may_be_one_dose() -> None:
     both = (steroid("1", "prednisone", "8640", "8"), steroid("2", "prednisone", "8640", "8", kind="MedicationRequest"))
 
     assert judge(OVER_10, *both).holds is U
-    assert judge(OVER_10, *(replace(each, dosing=(dosing("5"),)) for each in both)).holds is F
+    assert judge(OVER_10, *(structs.replace(each, dosing=(dosing("5"),)) for each in both)).holds is F
 
 
 def test_as_needed_decides_only_where_every_reading_falls_on_one_side() -> None:
@@ -160,10 +161,10 @@ def test_tablets_count_by_the_strength_of_the_product() -> None:
     three = treatment(
         "p", "prednisone", ongoing=True, routes=("oral",), ingredients=rx("pred-5"), dosing=(dosing("3", "{tbl}"),)
     )
-    coded_product = replace(three, code=rx("pred-5")[0])
+    coded_product = structs.replace(three, code=rx("pred-5")[0])
 
     assert judge(OVER_10, coded_product).holds is F  # its code places it nowhere in this catalogue
-    assert judge(OVER_10, replace(three, dosing=(dosing("3", "{tbl}"),))).holds is U
+    assert judge(OVER_10, structs.replace(three, dosing=(dosing("3", "{tbl}"),))).holds is U
 
 
 def test_high_dose_is_the_threshold_of_the_catalogue() -> None:
@@ -178,13 +179,13 @@ def test_high_dose_is_the_threshold_of_the_catalogue() -> None:
 def test_site_and_intent_are_asked_for_where_they_are_not_recorded() -> None:
     node = HadTreatment("radiotherapy", TWO_WEEKS, sites=("lung",), intent="palliative")
     fact = procedure("r", "radiotherapy", "2026-11-10")
-    told = replace(fact, sites=(coded("lung"),), intent=(coded("363676003"),))
+    told = structs.replace(fact, sites=(coded("lung"),), intent=(coded("363676003"),))
 
     assert judge(node, fact).holds is U
     assert len(judge(node, fact).missing) == 2
     assert judge(node, told).holds is T
-    assert judge(node, replace(told, intent=(coded("373808002"),))).holds is F
-    assert judge(node, replace(told, sites=(coded("asthma"),))).holds is F
+    assert judge(node, structs.replace(told, intent=(coded("373808002"),))).holds is F
+    assert judge(node, structs.replace(told, sites=(coded("asthma"),))).holds is F
 
 
 def test_a_vaccine_counts_in_its_window() -> None:
@@ -265,8 +266,8 @@ def test_time_since_a_condition_is_since_it_was_over() -> None:
     over = condition("a", "asthma", "2020-01-01", abated="2026-09-22", activity=Activity.RESOLVED)
 
     assert judge(node, over).holds is T
-    assert judge(node, replace(over, abatement=None, activity=Activity.ACTIVE)).holds is F
-    assert judge(node, replace(over, abatement=None)).holds is U
+    assert judge(node, structs.replace(over, abatement=None, activity=Activity.ACTIVE)).holds is F
+    assert judge(node, structs.replace(over, abatement=None)).holds is U
 
 
 def test_a_washout_of_a_dose_asks_about_a_recent_record_and_not_about_an_old_one() -> None:
