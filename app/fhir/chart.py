@@ -8,6 +8,7 @@ read, or that is changed by a modifier nobody here knows, decides nothing, and k
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property, partial
 from itertools import pairwise
 from operator import attrgetter, itemgetter
