@@ -7,8 +7,10 @@ the record says: where they disagree nothing is settled, and both are cited.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from app.criteria.nodes import AllOf, AnyOf, AtLeast, If, Not, Preference
 from app.evaluator.logic import combined
