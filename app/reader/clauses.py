@@ -28,9 +28,11 @@ from app.criteria.nodes import (
     Quote,
     ResultIs,
     Scored,
+    SexIs,
     children,
 )
 from app.reader.drafts import question
+from app.reader.groups import in_place_of, measured_in
 from app.reader.rewrite import in_window, rewrite_treatments, window_of
 from app.reader.scan_state import UnreadError
 from app.reader.scanner import Scanner
@@ -53,6 +55,13 @@ _PERSON = re.compile(
 _CONSENT = re.compile(
     r"(?<!from )\b(?:sign\w*|giv\w+|provid\w+|obtain\w*)\b.{0,40}\bconsent|"
     r"\bconsent\b.{0,30}\b(?:signed|given|obtained|provided)",
+    re.IGNORECASE,
+)
+# Where consent is only the moment that something is asked for.
+_AT_CONSENT = re.compile(
+    r"\b(?:at|on|before|prior to|after|since|from|within \w+ \w+ (?:of|before|prior to))\s+(?:the\s+)?(?:time\s+of\s+|"
+    r"(?:date|day)\s+of\s+)?(?:the\s+)?(?:sign\w*\s+|giving\s+|obtaining\s+|providing\s+)?(?:of\s+)?(?:the\s+)?(?:written\s+|"
+    r"informed\s+){0,2}consent\b",
     re.IGNORECASE,
 )
 _NO_CONSENT = re.compile(
@@ -112,11 +121,30 @@ class Clauses:
             if parts and self._allowance(start, end, parts):
                 continue
             part = self.read(start, end)
+            if self._of_group(parts, part, quote):
+                continue
             if self.excludes and parts and isinstance(part, NotUnderstood):
                 # Words not understood may exempt from what stands before them as well as exclude by themselves.
                 parts = [AllOf((self._combine(parts, quote), Not(part)), quote)]
             parts.append(part)
         return self._combine(parts, quote)
+
+    def _of_group(self, parts: list[Criterion], part: Criterion, quote: Quote) -> bool:
+        """A limit for a group after the one for everybody; where it cannot be read, neither is certain for anybody."""
+        if not parts:
+            return False
+        if isinstance(part, NotUnderstood) and part.quote is not None:
+            own = {node.analyte for node in measured_in(parts[-1])}
+            tokens = self.context.tokens(part.quote.start, part.quote.end)
+            if not own & {name.id for token in tokens for name in token.names if name.kind is NameKind.ANALYTE}:
+                return False
+            parts[-1] = NotUnderstood(_flat(quote.text), quote)
+            return True
+        made = in_place_of(parts[-1], part)
+        if made is None:
+            return False
+        parts[-1] = made
+        return True
 
     def _join_segments(self, spans: list[tuple[int, int]], quote: Quote) -> Criterion:
         parts: list[Criterion] = []
@@ -130,6 +158,8 @@ class Clauses:
             if parts and self._allowance(start, end, parts):
                 continue
             part = self._clause(start, end)
+            if self._of_group(parts, part, quote):
+                continue
             if parts and re.match(r"or\b", text, re.IGNORECASE):
                 parts[-1] = AnyOf((parts[-1], part), quote)
             else:
@@ -243,7 +273,7 @@ class Clauses:
                 return node
         if (
             "consent" in cues
-            and (_CONSENT.search(text) or _BARE_CONSENT.fullmatch(text))
+            and (_CONSENT.search(_AT_CONSENT.sub("", text)) or _BARE_CONSENT.fullmatch(text))
             and not any(names_of(token, NameKind.CONDITION, NameKind.ANALYTE) for token in tokens)
         ):
             return self._consent(cues, quote)
@@ -411,6 +441,9 @@ class Clauses:
                 if left is None:
                     continue
                 right = self._clause(start + match.end(), end)
+                if isinstance(left, SexIs | Preference) or isinstance(right, SexIs | Preference):
+                    # "Men and women must ...": a sex by itself is half of something.
+                    continue
                 if relation == "list" and isinstance(right, NotUnderstood):
                     continue
                 joined = (self._turn(left), right)

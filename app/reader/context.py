@@ -28,6 +28,9 @@ _ABBREVIATION = re.compile(
 # Every analyte is shown in a unit in which its results are numbers of ordinary size.
 _LEAST, _MOST = Fraction(1, 1000), Fraction(10**7)
 _ROUNDING = Fraction(4, 100)
+_SCALES = re.compile(r"\(\s*(?:ECOG|WHO|KPS|Karnofsky|Zubrod)\s*\)", re.IGNORECASE)
+_SCALE_AHEAD = re.compile(r"\bperformance\s+(?:status|score|scale)\s*\Z", re.IGNORECASE)
+_NEAR = 40
 _LOWER_RUN = re.compile(r"[a-z]{3,}")
 _DAMAGED = re.compile(r"[×xX]\s*10(\d{1,2})(?=\s*/)")
 
@@ -150,6 +153,9 @@ def blank_abbreviations(text: str) -> str:
 
     def blank(match: re.Match[str]) -> str:
         inner = match[0]
+        if _SCALE_AHEAD.search(text, max(0, match.start() - _NEAR), match.start()) and _SCALES.fullmatch(inner):
+            # "Performance status (ECOG)": without the bracket nothing says which scale is meant.
+            return inner
         if "appendix" not in inner.lower() and _LOWER_RUN.search(inner):
             return inner
         return " " * len(inner)

@@ -34,6 +34,7 @@ _PAST = ("ever", "ever-or-current", "other", "suspected")
 _APART = frozenset({"announce"})
 _OUTCOMES = frozenset({"positive", "negative"})
 _ROMANS = frozenset({"i", "ii", "iii", "iv", "v"})
+_ENDS = frozenset({"or-more", "or-less"})
 _PHRASED = frozenset({Tok.WORD, Tok.NUMBER, Tok.PUNCT})
 
 
@@ -116,6 +117,14 @@ def join(tokens: Sequence[Token], phrases: Phrases) -> list[Token]:
     while i < len(tokens):
         token = tokens[i]
         found = phrases.longest(tokens, i) if token.kind in _PHRASED else None
+        if (
+            found is not None
+            and _ENDS & set(found[0].cues)
+            and found[1] < len(tokens)
+            and tokens[found[1]].stem == "than"
+        ):
+            # "or more" ends a limit; in "or more than 80" the "or" begins another.
+            found = None
         if found is not None:
             step, stop = found
             words = (token.stem,) if stop == i + 1 else tuple(each.stem for each in tokens[i:stop])

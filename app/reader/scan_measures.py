@@ -1,4 +1,4 @@
-"""Numbers in a clause: ages, laboratory limits, scores and grades, and what stratifies them."""
+"""Laboratory limits in a clause, and coded results."""
 
 from __future__ import annotations
 
@@ -16,182 +16,18 @@ from app.criteria.nodes import (
     Op,
     Outcome,
     Quantity,
-    ScoreBound,
-    Scored,
 )
-from app.criteria.time import TimeUnit
-from app.reader.ages import age_bounds
 from app.reader.drafts import Draft
 from app.reader.measures import Numbers, comparator, limits, read_limit, skip_fillers, unit_of
-from app.reader.scales import scale_bounds
+from app.reader.scan_scales import ScanScales
 from app.reader.scan_state import Pre, UnreadError
-from app.reader.scan_strata import ScanStrata
-from app.reader.tokens import NameKind, Tok, Token, names_of
+from app.reader.tokens import NameKind, Token
 
 _LISTS = frozenset({",", "and", "or", "/", "and/or", "&"})
 
 
-class ScanMeasures(ScanStrata):
-    """Steps for numbers."""
-
-    def _age(self) -> bool:
-        token = self._at()
-        if token is None or not (self._cue("age") or self._ages_ahead(token)):
-            return False
-        at = self.i + 1 if "age" in token.cues else self.i
-        read = age_bounds(self.tokens, at)
-        if read is None:
-            return False
-        bounds, stop = read
-        while stop < len(self.tokens) and (self.tokens[stop].stem in {"old", "of"} or "age" in self.tokens[stop].cues):
-            stop += 1
-        end = self.tokens[stop - 1].end
-        self.drafts.append(Draft(None, "age", token.start, end, node=AgeIs(bounds, self._quote(token.start, end))))
-        self.i = stop
-        return True
-
-    def _ages_ahead(self, token: Token) -> bool:
-        """Numbers that can only be ages: "18 years or older", "between 18 and 75 years of age"."""
-        if token.duration is not None and self._cue("or-more", "or-less", offset=1):
-            return True
-        if token.number is None and token.stem not in {"between", "from"}:
-            return False
-        ahead = self.tokens[self.i : self.i + 8]
-        return any(each.duration is not None and each.duration.unit is TimeUnit.YEAR for each in ahead) and any(
-            "age" in each.cues or each.stem == "years of age" for each in ahead
-        )
-
-    def _graded(self) -> bool:
-        """Reads "Grade ≥3 events", "≥ II-grade ischaemia", "grade 4 of heart function"."""
-        at = self.i
-        tokens = self.tokens
-        step = tokens[at].stem in {"grade", "class"} and not tokens[at].names
-        if step:
-            at += 1
-        compared = comparator(tokens, at)
-        if compared:
-            at = compared[1]
-        value_at = at
-        plus = at < len(tokens) and set(tokens[at].stem) == {"+"}
-        if at >= len(tokens) or not (plus or tokens[at].kind is Tok.ROMAN or tokens[at].kind is Tok.NUMBER):
-            return False
-        at += 1
-        if at + 1 < len(tokens) and tokens[at].stem == "-" and tokens[at + 1].kind in {Tok.ROMAN, Tok.NUMBER}:
-            at += 2
-        more = at < len(tokens) and "or-more" in tokens[at].cues
-        at += 1 if more else 0
-        if not step:
-            direct = at < len(tokens) and bool(names_of(tokens[at], NameKind.SCALE)) and (plus or compared is not None)
-            if at >= len(tokens) or not (direct or tokens[at].stem in {"grade", "class"}):
-                return False
-            at += 0 if direct else 1
-        at = skip_fillers(tokens, at)
-        if at >= len(tokens) or not (tokens[at].names or self.complete_name(at)):
-            return False
-        op = compared[0] if compared else Op.GE if more else None
-        value = tokens[value_at]
-        scale = names_of(tokens[at], NameKind.SCALE)
-        if scale:
-            entry = self.context.catalogue.scales[scale[NameKind.SCALE]]
-            bounds = scale_bounds([value], 0, entry)
-            if bounds is None:
-                return False
-            first = bounds[0][0].value
-            made = (ScoreBound(op, first),) if op else bounds[0]
-            end = tokens[at].end
-            node = Scored(entry.id, made, quote=self._quote(tokens[self.i].start, end))
-            self._add(Draft(NameKind.SCALE, entry.id, tokens[self.i].start, end, node=node))
-            self.i = at + 1
-            return True
-        self.pre.graded = tuple(tokens[self.i : at])
-        self.i = at
-        return True
-
-    def _grade(self, draft: Draft, graded: tuple[Token, ...]) -> None:
-        """A grade before a condition: on the scale named after it, else a degree in the text's own words."""
-        scale_at = next(
-            (
-                k
-                for k in range(self.i + 1, min(self.i + 4, len(self.tokens)))
-                if names_of(self.tokens[k], NameKind.SCALE)
-            ),
-            None,
-        )
-        if scale_at is not None:
-            entry = self.context.catalogue.scales[names_of(self.tokens[scale_at], NameKind.SCALE)[NameKind.SCALE]]
-            values = [token for token in graded if token.kind is Tok.ROMAN or token.number is not None]
-            op = next((token.op for token in graded if token.op is not None), None)
-            bounds = scale_bounds(values[:1], 0, entry)
-            if bounds is None:
-                raise UnreadError(entry.id)
-            made = (ScoreBound(op, bounds[0][0].value),) if op else bounds[0]
-            draft.defined_by = Scored(entry.id, made, quote=self._quote(graded[0].start, self.tokens[scale_at].end))
-            del self.tokens[self.i + 1 : scale_at + 1]
-            return
-        draft.degrees.insert(0, " ".join(self.text[graded[0].start : graded[-1].end].split()))
-
-    def _score(self, token: Token, scale: str) -> bool:
-        entry = self.context.catalogue.scales[scale]
-        at = self.i + 1
-        if pair := self._age_split(token, entry.id):
-            return pair
-        read = scale_bounds(self.tokens, at, entry)
-        if read is None:
-            return False
-        bounds, stop = read
-        end = self.tokens[stop - 1].end
-        node = Scored(entry.id, bounds, quote=self._quote(token.start, end))
-        nxt = self.tokens[stop] if stop < len(self.tokens) else None
-        if nxt is not None and (named := names_of(nxt, NameKind.CONDITION)):
-            # "NYHA class ≥ II heart failure": the class decides the condition.
-            self._add(
-                Draft(
-                    NameKind.CONDITION, named[NameKind.CONDITION], token.start, nxt.end, lead=self.lead, defined_by=node
-                )
-            )
-            self.i = stop + 1
-            return True
-        self._add(Draft(NameKind.SCALE, entry.id, token.start, end, node=node))
-        self.i = stop
-        return True
-
-    def _age_split(self, token: Token, scale: str) -> bool:
-        """Reads "Karnofsky (≥16 years) or Lansky (<16 years) ... of at least 50": one scale an age group."""
-        parts: list[tuple[str, AgeIs]] = []
-        at = self.i
-        while at < len(self.tokens) and names_of(self.tokens[at], NameKind.SCALE):
-            name = names_of(self.tokens[at], NameKind.SCALE)[NameKind.SCALE]
-            if at + 1 >= len(self.tokens) or self.tokens[at + 1].stem != "(":
-                return False
-            bounds = age_bounds(self.tokens, at + 2)
-            if bounds is None or bounds[1] >= len(self.tokens) or self.tokens[bounds[1]].stem != ")":
-                return False
-            parts.append(
-                (name, AgeIs(bounds[0], self._quote(self.tokens[at + 2].start, self.tokens[bounds[1] - 1].end)))
-            )
-            at = bounds[1] + 1
-            if at < len(self.tokens) and self.tokens[at].stem in {"or", "and", ","}:
-                at += 1
-        if len(parts) != 2 or parts[0][0] != scale:
-            return False
-        while at < len(self.tokens) and (
-            self.tokens[at].stem in {"performance", "score", "scale"} or set(self.tokens[at].cues) & {"neutral"}
-        ):
-            at += 1
-        scales = self.context.catalogue.scales
-        reads = [scale_bounds(self.tokens, at, scales[name]) for name, _ in parts]
-        if reads[0] is None or reads[1] is None:
-            return False
-        end = self.tokens[reads[0][1] - 1].end
-        quote = self._quote(token.start, end)
-        first, second = (
-            Scored(name, read[0], quote=quote) for (name, _), read in zip(parts, reads, strict=True) if read
-        )
-        if not _complementary(parts[0][1], parts[1][1]):
-            return False
-        self._add(Draft(NameKind.SCALE, scale, token.start, end, node=If(parts[0][1], first, second, quote)))
-        self.i = reads[0][1]
-        return True
+class ScanMeasures(ScanScales):
+    """Steps for measured values."""
 
     def _measure(self, token: Token, analyte: str) -> bool:
         """Analytes that share a limit, then the limit; or a coded result."""
@@ -467,11 +303,3 @@ class ScanMeasures(ScanStrata):
 def _analytes_of(token: Token) -> tuple[str, ...]:
     """The analytes that a name stands for: "transaminases" are two."""
     return tuple(name.id for name in token.names if name.kind is NameKind.ANALYTE)
-
-
-def _complementary(first: AgeIs, second: AgeIs) -> bool:
-    """Two age groups that between them are everybody: "≥ 16" and "< 16"."""
-    if len(first.bounds) != 1 or len(second.bounds) != 1:
-        return False
-    a, b = first.bounds[0], second.bounds[0]
-    return a.age == b.age and {a.op, b.op} in ({Op.GE, Op.LT}, {Op.GT, Op.LE})

@@ -86,6 +86,7 @@ class ScanState:
         self.unrecovered: Token | None = None
         self.confirm: str | None = None
         self.applies: Criterion | None = None
+        self.sex: Criterion | None = None
         self.extra: list[Criterion] = []
         self.lead = context.lead
         if (frame := context.frame) is not None:

@@ -225,6 +225,22 @@ class ScanStrata(ScanTime):
             draft.end = end
         self.i = group.stop
 
+    def _group_lead(self) -> bool:
+        """Reads "For patients with liver metastases, ALT must be ≤ 5 x ULN": what follows is asked of them."""
+        if self.i or self.applies is not None or not (self._cue("if") and not self.tokens[0].names):
+            return False
+        group = self.group(0)
+        if group is None or group.exempt or group.stop >= len(self.tokens):
+            return False
+        rest = self.tokens[group.stop :]
+        if not any(name.kind is NameKind.ANALYTE for token in rest for name in token.names):
+            return False
+        self.applies = group.condition
+        self.i = group.stop
+        while self.i < len(self.tokens) and self.tokens[self.i].stem in {",", "and", ":"}:
+            self.i += 1
+        return True
+
     # --- whom a limit is for -----------------------------------------------------------------------------------------
 
     def group(self, at: int) -> Group | None:

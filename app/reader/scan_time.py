@@ -93,7 +93,10 @@ class ScanTime(ScanState):
         """The index after "before enrollment", "prior to the first dose of the study drug" at `at`."""
         if at >= len(self.tokens) or "before" not in self.tokens[at].cues:
             return None
-        at += 1
+        return self._anchor_run(at + 1)
+
+    def _anchor_run(self, at: int) -> int | None:
+        """The index after "the first dose of the study drug" at `at`; None where no event of the trial is named."""
         found = False
         after_of = False
         while at < len(self.tokens):
@@ -107,6 +110,25 @@ class ScanTime(ScanState):
                 break
             at += 1
         return at if found else None
+
+    def _past_moment(self, at: int) -> int:
+        """Past "at the time of enrollment", "at study entry" at `at`: that is now."""
+        if at >= len(self.tokens) or not ("at-time" in self.tokens[at].cues or self.tokens[at].stem in {"at", "on"}):
+            return at
+        stop = self._anchor_run(at + 1)
+        if stop is None and "at-time" in self.tokens[at].cues:
+            after = at + 1
+            while after < len(self.tokens) and self.tokens[after].stem in {"the", "treatment", "therapy", "entry"}:
+                after += 1
+            stop = after if after > at + 1 and self.tokens[after - 1].stem != "the" else None
+        return at if stop is None else stop
+
+    def _moment(self) -> bool:
+        stop = self._past_moment(self.i)
+        if stop == self.i:
+            return False
+        self.i = stop
+        return True
 
     def _anchor(self) -> bool:
         stop = self._anchor_end(self.i)

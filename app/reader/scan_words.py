@@ -238,6 +238,8 @@ class ScanWords(ScanBrackets):
             self.context.note(f"What stands after “with” decides “{' '.join(last.degrees)}”.")
             last.node = node
             last.end = tail[-1].end
+        elif self._defines(last, node, tail[-1].end):
+            pass
         else:
             if tail[0].stem.startswith("and "):
                 self._ambiguous_or(tail)

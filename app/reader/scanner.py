@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.criteria.nodes import AllOf, AnyOf, Criterion, If, Not, Quote
+from app.criteria.nodes import AllOf, AnyOf, Criterion, If, Not, Preference, Quote
 from app.reader.context import Frame
 from app.reader.drafts import question
 from app.reader.scan_state import UnreadError
@@ -31,6 +31,10 @@ class Scanner(ScanWords):
             if not any(step() for step in self._steps()):
                 raise UnreadError(self.tokens[self.i].stem)
         self._finish()
+        if not self.drafts and not self.extra and self.sex is not None:
+            return self.sex
+        if not self.drafts and not self.extra and any("any-sex" in token.cues for token in self.tokens):
+            return Preference(" ".join(self.text[self.start : self.end].split()), self._quote(self.start, self.end))
         if not self.drafts and not self.extra:
             raise UnreadError(self.text[self.start : self.end])
         return self.assemble()
@@ -47,13 +51,17 @@ class Scanner(ScanWords):
             self._window,
             self._completed,
             self._anchor,
+            self._moment,
             self._exception,
             self._unless,
             self._parenthesis,
             self._childbearing,
+            self._group_lead,
+            self._sex_word,
             self._age,
             self._study,
             self._limit_first,
+            self._performance,
             self._graded,
             self._named,
             self._cause,
@@ -84,6 +92,8 @@ class Scanner(ScanWords):
             node = self._combine(parts, joins, quote)
         if self.negative:
             node = Not(node, quote)
+        if self.sex is not None:
+            node = AllOf((self.sex, *(node.parts if isinstance(node, AllOf) else (node,))), quote)
         if self.applies is not None:
             node = If(self.applies, node, None, quote) if not self.excludes else AllOf((self.applies, node), quote)
         return node

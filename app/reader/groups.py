@@ -1,0 +1,60 @@
+"""Sentences that speak of a group, beside those that speak of everybody.
+
+"ALT must be ≤ 3 x ULN. For patients with liver metastases, ALT must be ≤ 5 x ULN": the second is no further requirement
+but the limit that those patients have in place of the first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from app.criteria.nodes import AllOf, AnyOf, HasCondition, If, Measured, Not, SexIs, children
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.criteria.nodes import Criterion
+
+
+def measured_in(node: Criterion) -> Iterator[Measured]:
+    """Every measured value that a node speaks of."""
+    if isinstance(node, Measured):
+        yield node
+    for each in children(node):
+        yield from measured_in(each)
+
+
+def in_place_of(before: Criterion, group: Criterion) -> Criterion | None:
+    """`before` with the limits that a group has in place of its own; None where `group` is no such limit of it."""
+    found = _limits_of(group)
+    if found is None:
+        return None
+    condition, limits = found
+    own = [node.analyte for node in measured_in(before)]
+    if not limits or any(own.count(analyte) != 1 for analyte in limits):
+        return None
+    return _replaced(before, condition, limits)
+
+
+def _limits_of(group: Criterion) -> tuple[Criterion, dict[str, Measured]] | None:
+    match group:
+        case If(condition, then, None):
+            parts = then.parts if isinstance(then, AllOf) else (then,)
+        case AllOf((HasCondition() | SexIs() | Not(HasCondition()) as condition, *rest)):
+            inner = rest[0] if len(rest) == 1 else None
+            parts = inner.parts if isinstance(inner, AllOf | AnyOf) else tuple(rest)
+        case _:
+            return None
+    limits = {part.analyte: part for part in parts if isinstance(part, Measured)}
+    return (condition, limits) if len(limits) == len(parts) else None
+
+
+def _replaced(node: Criterion, condition: Criterion, limits: dict[str, Measured]) -> Criterion:
+    match node:
+        case Measured(analyte=analyte) if analyte in limits:
+            return If(condition, limits[analyte], node, node.quote)
+        case AllOf(parts) | AnyOf(parts):
+            return replace(node, parts=tuple(_replaced(part, condition, limits) for part in parts))
+        case _:
+            return node
