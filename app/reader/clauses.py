@@ -385,6 +385,9 @@ class Clauses:
         """A topic may be left out of the reading only where it changes nothing: its things are those of the body."""
         if any(token.stem == "without" for token in topic):
             return True
+        if any(token.duration is not None for token in topic):
+            # "Within 4 weeks before enrollment: ..." says when.
+            return False
         if any(token.stem in _SCOPES or set(token.cues) & _CHANGES for token in topic if not token.names):
             return False
         # What a topic excepts is on the things that the body takes from it.

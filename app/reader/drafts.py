@@ -73,6 +73,11 @@ class Draft:
     alternatives: list[Criterion | Draft] = field(default_factory=list)
 
     @property
+    def is_treatment(self) -> bool:
+        """A drug, a procedure or the like, of which it may be asked when it ended."""
+        return self.kind is NameKind.TREATMENT
+
+    @property
     def is_result(self) -> bool:
         """A measurement or a coded result: "and" between two of them means both."""
         return self.outcome is not None or (self.node is not None and self.kind in {NameKind.ANALYTE, NameKind.SCALE})

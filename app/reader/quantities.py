@@ -94,6 +94,11 @@ _GROUPED = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 _MOST_DIGITS = 15
 
 
+def number_word(stem: str) -> Decimal | None:
+    """The number that a word is: "five"."""
+    return _NUMBER_WORDS.get(stem)
+
+
 def tokenise(text: str, start: int, end: int, phrases: Phrases) -> list[Token]:
     """Tokens of `text[start:end]`."""
     return _Numbers(text, join(list(lex(text, start, end)), phrases), phrases, end).read()

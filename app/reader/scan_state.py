@@ -87,6 +87,7 @@ class ScanState:
         self.confirm: str | None = None
         self.applies: Criterion | None = None
         self.sex: Criterion | None = None
+        self.finished = False
         self.extra: list[Criterion] = []
         self.lead = context.lead
         if (frame := context.frame) is not None:

@@ -13,6 +13,7 @@ from app.criteria.nodes import (
     If,
     InStudy,
     Measured,
+    Not,
     Op,
     ResultIs,
     Scored,
@@ -20,11 +21,15 @@ from app.criteria.nodes import (
 )
 from app.reader.drafts import within
 from app.reader.measures import comparator
-from app.reader.scan_state import ScanState
+from app.reader.quantities import number_word
+from app.reader.scan_state import ScanState, UnreadError
 from app.reader.tokens import Tok
 
 if TYPE_CHECKING:
     from app.criteria.time import Duration
+
+
+_UNITS = frozenset({"year", "month", "week", "day"})
 
 
 class ScanTime(ScanState):
@@ -33,25 +38,7 @@ class ScanTime(ScanState):
     def _window(self) -> bool:
         """Reads "within (the past) 4 weeks (before enrollment)": applies to every name since the last window."""
         start = self.i
-        token = self._at()
-        if token is None:
-            return False
-        duration: Duration | None = None
-        at = start
-        if "within" in token.cues:
-            nxt = self._at(1)
-            if nxt is not None and nxt.duration is not None:
-                duration, at = nxt.duration, start + 2
-            elif (
-                nxt is not None
-                and nxt.kind is Tok.WORD
-                and nxt.stem in {"year", "month", "week"}
-                and token.stem != "within"
-            ):
-                duration, at = self.context.one(nxt.stem), start + 2
-        elif token.duration is not None and self._cue("before", offset=1) and self._anchor_end(start + 1) is not None:
-            duration, at = token.duration, start + 1
-        elif (free := self._disease_free(start)) is not None:
+        if (free := self._disease_free(start)) is not None:
             free += 1 if free < len(self.tokens) and self.tokens[free].stem == "of" else 0
             bound = comparator(self.tokens, free)
             nxt = self.tokens[bound[1]] if bound and bound[1] < len(self.tokens) else None
@@ -59,12 +46,101 @@ class ScanTime(ScanState):
                 self._close_window(When(within(nxt.duration).timing, nxt.duration, closed=False), nxt.end)
                 self.i = bound[1] + 1
                 return True
-        if duration is None:
+        found = self._past_window(start) or self._before_anchor(start) or self._absent_for(start)
+        if found is None:
             return False
-        self.i = at
+        duration, at, closed = found
+        if not _is_countable(duration):
+            raise UnreadError(duration.words())
+        half_lives = self._half_lives(at)
+        self.i = at if half_lives is None else half_lives[1]
+        self._of_anchor()
         self._anchor()
-        self._close_window(within(duration), self.tokens[self.i - 1].end)
+        end = self.tokens[self.i - 1].end
+        if half_lives is not None:
+            self._longer_of(duration, half_lives[0], end)
+            return True
+        self._close_window(within(duration, closed=closed), end)
         return True
+
+    def _past_window(self, at: int) -> tuple[Duration, int, bool] | None:
+        """Reads "within (the) 4 weeks", "in the past year", "within a month" at `at`."""
+        token = self.tokens[at]
+        if "within" not in token.cues:
+            return None
+        nxt = self._next(at, {"the", "a", "an", "about", "last", "past", "previous", "preceding"})
+        if nxt >= len(self.tokens):
+            return None
+        if (duration := self.tokens[nxt].duration) is not None:
+            return duration, nxt + 1, True
+        unit = self.tokens[nxt]
+        one = unit.kind is Tok.WORD and unit.stem in _UNITS and (nxt > at + 1 or token.stem != "within")
+        return (self.context.one(unit.stem), nxt + 1, True) if one else None
+
+    def _before_anchor(self, at: int) -> tuple[Duration, int, bool] | None:
+        """Reads "4 weeks before enrollment", "in the 28 days before ...", "less than 4 weeks ago"."""
+        bare = at
+        if self.tokens[at].stem in {"during", "in", "over"} and at + 1 < len(self.tokens):
+            bare = self._next(at, {"the"})
+            if bare == at + 1:
+                return None
+        compared = comparator(self.tokens, bare) if bare == at else None
+        if compared is not None and compared[0] not in {Op.LT, Op.LE}:
+            return None
+        bare = compared[1] if compared is not None else bare
+        if bare + 1 >= len(self.tokens) or (duration := self.tokens[bare].duration) is None:
+            return None
+        closed = compared is None or compared[0] is Op.LE
+        if self.tokens[bare + 1].stem in {"ago", "earlier"} and (compared is not None or bare > at):
+            self.finished = False
+            return duration, bare + 2, closed
+        if self._anchor_end(bare + 1) is None:
+            return None
+        self.finished = False
+        return duration, bare + 1, closed
+
+    def _absent_for(self, at: int) -> tuple[Duration, int, bool] | None:
+        """Reads "no major surgery for at least 4 weeks", "free of seizures for 6 months": not within that time."""
+        if not self.negative or self.tokens[at].stem != "for":
+            return None
+        compared = comparator(self.tokens, at + 1)
+        bare = compared[1] if compared is not None else at + 1
+        if (compared is not None and compared[0] is not Op.GE) or bare >= len(self.tokens):
+            return None
+        duration = self.tokens[bare].duration
+        return None if duration is None else (duration, bare + 1, True)
+
+    def _next(self, at: int, words: set[str]) -> int:
+        at += 1
+        while at < len(self.tokens) and self.tokens[at].stem in words:
+            at += 1
+        return at
+
+    def _half_lives(self, at: int) -> tuple[int, int] | None:
+        """Reads "or 5 half-lives" at `at`."""
+        inner = self.tokens[at : at + 3]
+        if len(inner) < 3 or inner[0].stem != "or" or "half-lives" not in inner[2].cues:
+            return None
+        number = inner[1].number or number_word(inner[1].stem)
+        return None if number is None else (int(number), at + 3)
+
+    def _longer_of(self, duration: Duration, half_lives: int, end: int) -> None:
+        """Reads "X within 14 days or 5 half-lives": the longer of the two has not passed since X."""
+        open_drafts = [draft for draft in self.drafts[self.barrier :] if draft.when is None and draft.elapsed is None]
+        if not open_drafts or any(draft.node is not None or not draft.is_treatment for draft in open_drafts):
+            raise UnreadError("half-lives")
+        for draft in open_drafts:
+            draft.elapsed, draft.half_lives, draft.end = duration, half_lives, max(draft.end, end)
+            draft.node = Not(self._made(draft), self._quote(draft.start, draft.end))
+            draft.elapsed = draft.half_lives = None
+        self._raise_barrier()
+
+    def _of_anchor(self) -> None:
+        """Past "of study entry", "of the first dose" after a window."""
+        if self.i < len(self.tokens) and self.tokens[self.i].stem in {"of", "of the"}:
+            stop = self._anchor_run(self.i + 1)
+            if stop is not None:
+                self.i = stop
 
     def _disease_free(self, at: int) -> int | None:
         """The index after "(with a) disease-free period" at `at`."""
@@ -138,19 +214,22 @@ class ScanTime(ScanState):
         return True
 
     def _elapsed_lead(self) -> bool:
-        """Reads "at least 21 days after (the last)": the names that follow are washed out; or a bare "N days after"."""
-        at = self.i
-        if self._cue("ge", "gt"):
-            at += 1
+        """Reads "at least 21 days after (the last)": the names that follow are washed out; or a bare "N days after".
+
+        "Less than 4 weeks since the last" is the window that they must not lie in.
+        """
+        compared = comparator(self.tokens, self.i)
+        at = compared[1] if compared is not None else self.i
         token = self.tokens[at] if at < len(self.tokens) else None
-        if (
-            token is None
-            or token.duration is None
-            or at + 1 >= len(self.tokens)
-            or "after" not in self.tokens[at + 1].cues
-        ):
+        if token is None or token.duration is None or at + 1 >= len(self.tokens):
             return False
-        self.elapsed = (token.duration, None)
+        if "after" not in self.tokens[at + 1].cues or not _is_countable(token.duration):
+            return False
+        if compared is not None and compared[0] in {Op.LT, Op.LE}:
+            self.lead = within(token.duration, closed=compared[0] is Op.LE)
+            self.treat = True
+        else:
+            self.elapsed = (token.duration, None)
         if self.negative:
             # "no evidence of A, and at least 56 days after B": the "no" ends here.
             for draft in self.drafts:
@@ -159,6 +238,37 @@ class ScanTime(ScanState):
         self.i = at + 2
         while self._cue("neutral", "ever", "treat-ever") and not (self._at() or token).names:
             self.i += 1
+        return True
+
+    def _finished(self) -> bool:
+        """Reads "must have completed X at least 4 weeks before enrollment", in either order."""
+        if self._cue("finished") and not self.tokens[self.i].names:
+            self.finished, self.treat, self.treat_current = True, True, False
+            self.i += 1
+            return True
+        if not self.finished or not self.drafts:
+            return False
+        compared = comparator(self.tokens, self.i)
+        if compared is None or compared[0] not in {Op.GE, Op.GT} or compared[1] + 1 >= len(self.tokens):
+            return False
+        duration, at = self.tokens[compared[1]].duration, compared[1] + 1
+        if duration is None or not _is_countable(duration):
+            return False
+        half_lives = self._half_lives(at)
+        at = at if half_lives is None else half_lives[1]
+        stop = (
+            at + 1 if self.tokens[at : at + 1] and self.tokens[at].stem in {"ago", "earlier"} else self._anchor_end(at)
+        )
+        if stop is None:
+            return False
+        for draft in self.drafts[self.barrier :]:
+            if not draft.is_treatment:
+                raise UnreadError(self.text[draft.start : draft.end])
+            draft.elapsed, draft.half_lives = duration, None if half_lives is None else half_lives[0]
+            draft.end = self.tokens[stop - 1].end
+        self.finished = False
+        self._raise_barrier()
+        self.i = stop
         return True
 
     def _completed(self) -> bool:
@@ -194,6 +304,15 @@ class ScanTime(ScanState):
 def _in_window(node: Criterion, when: When) -> Criterion:
     """A treatment that narrows a fact is asked for in the fact's own window."""
     return replace(node, when=when) if isinstance(node, HadTreatment) else node
+
+
+def _is_countable(duration: Duration) -> bool:
+    """A whole number of days or months: "36 hours" have no place on a calendar of days."""
+    try:
+        duration.steps()
+    except ValueError:
+        return False
+    return True
 
 
 def _fact_in_window(node: Criterion, when: When) -> Criterion:

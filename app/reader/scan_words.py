@@ -17,6 +17,8 @@ from app.criteria.nodes import (
     Reproductive,
     ReproductiveIs,
     Route,
+    Timing,
+    When,
     children,
 )
 from app.reader.drafts import Draft, question
@@ -52,7 +54,7 @@ class ScanWords(ScanBrackets):
         cues = set(token.cues)
         handled = True
         if "ever-or-current" in cues:
-            self.lead = EVER
+            self._lead(EVER)
         elif "suspected" in cues:
             self._before_a_name(token)
             self.suspected = True
@@ -79,7 +81,7 @@ class ScanWords(ScanBrackets):
         elif "ever" in cues:
             self._ever(token)
         elif "presence" in cues:
-            self.lead = None
+            self._lead(None)
         elif "other" in cues:
             self.pre.other = True
         elif "degree" in cues:
@@ -133,7 +135,12 @@ class ScanWords(ScanBrackets):
                     draft.when = EVER
             return
         self._before_a_name(token)
-        self.lead = EVER
+        self._lead(EVER)
+
+    def _lead(self, when: When | None) -> None:
+        """Says when what follows is asked for; a window given before ("within 2 years, a history of") stays."""
+        if self.lead is None or self.lead.timing is not Timing.WITHIN:
+            self.lead = when
 
     def _degree(self, token: Token) -> None:
         words = [token]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.criteria.nodes import AllOf, AnyOf, Criterion, If, Not, Preference, Quote
+from app.criteria.nodes import AllOf, AnyOf, Criterion, Elapsed, If, Not, Preference, Quote
 from app.reader.context import Frame
 from app.reader.drafts import question
 from app.reader.scan_state import UnreadError
@@ -50,6 +50,7 @@ class Scanner(ScanWords):
             self._elapsed_lead,
             self._window,
             self._completed,
+            self._finished,
             self._anchor,
             self._moment,
             self._exception,
@@ -91,7 +92,8 @@ class Scanner(ScanWords):
         else:
             node = self._combine(parts, joins, quote)
         if self.negative:
-            node = Not(node, quote)
+            # "no X within 14 days or 5 half-lives": that the longer of them has passed.
+            node = node.part if isinstance(node, Not) and isinstance(node.part, Elapsed) else Not(node, quote)
         if self.sex is not None:
             node = AllOf((self.sex, *(node.parts if isinstance(node, AllOf) else (node,))), quote)
         if self.applies is not None:
@@ -116,6 +118,9 @@ class Scanner(ScanWords):
     def _finish(self) -> None:
         """What was said before a name that never came: a degree may follow its one name."""
         pre = self.pre
+        if self.finished:
+            # "completed chemotherapy": when, nothing says.
+            raise UnreadError("completed")
         if not (pre.degrees or pre.other or pre.outcome or pre.routes or pre.intent or pre.graded or pre.negated):
             return
         only_degrees = not (pre.other or pre.outcome or pre.routes or pre.intent or pre.graded or pre.negated)
