@@ -17,6 +17,7 @@ from typing import assert_never
 _HOURS_A_DAY = 24
 _DAYS_A_WEEK = 7
 _MONTHS_A_YEAR = 12
+_DAY = len("2026-11-22")
 
 # More hours than the calendar of `date` has; the bounds keep the integers made from a hostile 1E+999999 small.
 _MAX_COUNT = 100_000_000
@@ -189,7 +190,7 @@ def read_date(text: str) -> DateSpan | None:
     year, month, day = found.groups()
     try:
         if day is not None:
-            exact = date(int(year), int(month), int(day))
+            exact = date.fromisoformat(text[:_DAY])
             return DateSpan(exact, exact, text)
         if month is not None:
             first = date(int(year), int(month), 1)

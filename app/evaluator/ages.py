@@ -24,7 +24,7 @@ def judge_age(case: Case, node: AgeIs) -> Verdict:
     """The verdict on an AgeIs; a partial birth date gives every age that it allows."""
     patient = case.chart.patient
     birth = case.birth
-    said = range_words((each.op, each.age.words()) for each in node.bounds)
+    said = case.memory.of_node(node, None, lambda: range_words((each.op, each.age.words()) for each in node.bounds))
     if birth is None or birth.earliest is None or birth.latest is None:
         return no_birth_date(node)
     oldest = _holds(node, birth.earliest, case.as_of)
@@ -59,7 +59,7 @@ def no_birth_date(node: Criterion) -> Verdict:
 
 
 def _holds(node: AgeIs, born: date, on: date) -> Truth:
-    return all_of(_one(each, born, on) for each in node.bounds)
+    return all_of([_one(each, born, on) for each in node.bounds])
 
 
 def _one(bound: AgeBound, born: date, on: date) -> Truth:

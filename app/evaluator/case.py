@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.criteria.nodes import CURRENT, EVER, AllOf, AnyOf, AtLeast, HadTreatment, HasCondition, If, Not
 from app.evaluator.facts import Coding
 from app.evaluator.truth import Truth
 from app.evaluator.verdict import Basis, Missing, Verdict
+from app.evaluator.windows import window_of
 from app.knowledge.catalogue import Family
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from app.evaluator.blank import Blank
     from app.evaluator.facts import Chart
     from app.evaluator.settings import EvaluationSettings
+    from app.evaluator.windows import Window
     from app.knowledge.catalogue import Catalogue, Code
 
+T = TypeVar("T")
 _MOST_NODES = 100_000
 _MOST_BLANKS = 64
 _BITS = {family: 1 << place for place, family in enumerate(Family)}
@@ -47,6 +50,7 @@ class Memory:
         self._shared: dict[tuple[object, ...], Verdict] = {}
         self._shared_ids: set[int] = set()
         self._adopted: list[Verdict] = []
+        self._of_nodes: dict[tuple[int, object], tuple[Criterion, Any]] = {}
         self._blanks: dict[tuple[object, ...], Blank] = {}
 
     def forget(self) -> None:
@@ -94,7 +98,10 @@ class Memory:
     def is_shared(self, verdicts: tuple[Verdict, ...]) -> bool:
         """Whether all of them hold for every chart of the same profile."""
         known = self._shared_ids
-        return all(id(each) in known for each in verdicts)
+        for each in verdicts:  # noqa: SIM110 - asked of every node: a generator would cost more than the look-ups
+            if id(each) not in known:
+                return False
+        return True
 
     def shared(self, key: tuple[object, ...], make: Callable[[], Verdict]) -> Verdict:
         """The verdict under a key that begins with the id of a canonical node, made the first time."""
@@ -124,6 +131,17 @@ class Memory:
                 self.forget()
             found = self._blanks[key] = make()
         return found
+
+    def of_node(self, node: Criterion, variant: object, make: Callable[[], T]) -> T:
+        """What follows from a node (and a variant of the settings) alone, worked out the first time it is asked for."""
+        key = (id(node), variant)
+        found = self._of_nodes.get(key)
+        if found is None or found[0] is not node:
+            if len(self._of_nodes) >= _MOST_NODES:
+                self._of_nodes.clear()
+            found = self._of_nodes[key] = (node, make())
+        value: T = found[1]
+        return value
 
     def coding(self, codes: tuple[Code, ...]) -> Coding | None:
         """The first of the codes as a record would carry it: what to send."""
@@ -164,7 +182,16 @@ class Case:
     def hidden(self, families: tuple[Family, ...]) -> tuple[Family, ...]:
         """Those of the families that the caller has not shown."""
         shown = self.shown
-        return tuple(each for each in families if not shown[each])
+        return tuple([each for each in families if not shown[each]])
+
+    def window(self, when: When) -> Window:
+        """The days that a timing asks about."""
+        key = ("window", id(when))
+        found: tuple[When, Window] | None = self.memo.get(key)
+        if found is None:
+            # The time is kept with its window, so that its id stays its own.
+            found = self.memo[key] = (when, window_of(when, self.as_of))
+        return found[1]
 
     def nothing(self, node: Criterion, name: str, families: tuple[Family, ...]) -> Verdict:
         """The verdict where no record bears on the question at all: false by absence, or unknown."""

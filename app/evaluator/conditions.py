@@ -20,7 +20,7 @@ from app.evaluator.periods import of_condition, of_treatment
 from app.evaluator.results import hinted_at, outcome_of, results_of_disease
 from app.evaluator.truth import Truth, any_of
 from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict, distinct
-from app.evaluator.windows import DAWN, Period, Window, day_in, leaves, overlaps, window_of
+from app.evaluator.windows import DAWN, Period, Window, day_in, leaves, overlaps
 from app.evaluator.wording import coded_text, days_text, first_coding, on, period_text
 from app.knowledge.catalogue import Family, Kind
 
@@ -127,13 +127,13 @@ Found = list[tuple["ConditionFact", Finding]]
 def _findings(case: Case, node: HasCondition, concept: Concept) -> tuple[Found, list[Finding]] | None:
     """What each record says; None where no record bears on the concept."""
     hits = case.chart.conditions(node.concept)
-    families = tuple(each for each in TREATMENT_FAMILIES if each in concept.families or each in concept.also_in)
+    families = tuple([each for each in TREATMENT_FAMILIES if each in concept.families or each in concept.also_in])
     treatments = case.chart.treatments(node.concept, families) if families else ()
     observed = case.chart.concept_observations(node.concept)
     tests = concept.results or concept.hinted_by or concept.traced_by
     if not hits and not treatments and not observed and not tests:
         return None
-    window = window_of(node.when, case.as_of)
+    window = case.window(node.when)
     conditions: Found = []
     for hit in hits:
         if hit.match is Match.UNPLACED:

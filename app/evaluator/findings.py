@@ -114,8 +114,11 @@ def _only_asks(findings: Sequence[Finding]) -> bool:
     return any(each.questions and not each.missing for each in findings)
 
 
-def cited(case: Case, findings: Iterable[Finding], role: Role) -> tuple[Evidence, ...]:
+def cited(case: Case, findings: Sequence[Finding], role: Role) -> tuple[Evidence, ...]:
     """The evidence of all of them, each element once; the role is theirs unless the record speaks against by itself."""
+    if len(findings) == 1 and len(findings[0].evidence) == 1:
+        only = findings[0].evidence[0]
+        return (only if only.role is Role.CONTRADICTS else in_role(case, only, role),)
     seen: dict[tuple[str, str, str], Evidence] = {}
     for finding in findings:
         for each in finding.evidence:
@@ -140,7 +143,9 @@ def in_role(case: Case, each: Evidence, role: Role) -> Evidence:
 
 def said(findings: Sequence[Finding], most: int = 4) -> str:
     """One sentence that names the records."""
-    texts = tuple(dict.fromkeys(each.text.rstrip(".") for each in findings))
+    if len(findings) == 1:
+        return sentence(findings[0].text.rstrip("."))
+    texts = tuple(dict.fromkeys([each.text.rstrip(".") for each in findings]))
     if len(texts) > most:
         texts = (*texts[:most], f"{len(texts) - most} more")
     return sentence("; ".join(texts))

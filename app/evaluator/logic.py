@@ -39,12 +39,12 @@ def combined(node: AllOf | AnyOf | AtLeast | Not | If, because: tuple[Verdict, .
 
 
 def _combined(node: AllOf | AnyOf | AtLeast | Not, because: tuple[Verdict, ...]) -> Verdict:
-    binding = tuple(each for each in because if not isinstance(each.node, Preference))
+    binding = tuple([each for each in because if not isinstance(each.node, Preference)])
     match node:
         case AllOf():
-            holds = all_of(each.holds for each in binding)
+            holds = all_of([each.holds for each in binding])
         case AnyOf():
-            holds = any_of(each.holds for each in binding)
+            holds = any_of([each.holds for each in binding])
         case AtLeast(count=count):
             holds = at_least(count, (each.holds for each in binding))
         case Not():

@@ -5,6 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import msgspec
+from msgspec import structs
+
 from app.criteria.nodes import Measured, NormalLimit, Op, Pick, Quantity
 from app.criteria.words import bounds_words, limit_words
 from app.evaluator.facts import CodedValue, NumberValue, TextValue
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from app.evaluator.facts import ObservationFact
     from app.knowledge.catalogue import Analyte, Catalogue
 
+_VERBS = {Truth.TRUE: "is", Truth.FALSE: "is not", Truth.UNKNOWN: "may or may not be"}
 _ROOM_AIR = "room-air"
 _AIR_PER_CENT = 21
 
@@ -63,8 +67,37 @@ def _latest(case: Case, node: Measured, analyte: Analyte, observations: Sequence
     )  # fmt: skip
 
 
+class _Asked(msgspec.Struct, frozen=True):
+    """What a Measured asks, worked out once: its bounds in words, their exact limits (None where they are multiples of
+    a normal limit), what to send, and the same with a reference range.
+    """
+
+    words: str
+    limits: tuple[Fraction | None, ...]
+    missing: Missing
+    with_range: Missing
+
+
+def _asked(case: Case, node: Measured, analyte: Analyte) -> _Asked:
+    def make() -> _Asked:
+        missing = _wanted(case, node, analyte)
+        return _Asked(
+            bounds_words(node.bounds),
+            tuple([Fraction(each.limit.value) if isinstance(each.limit, Quantity) else None for each in node.bounds]),
+            missing,
+            Missing("Observation", f"{analyte.name} with its reference range", missing.code),
+        )
+
+    return case.memory.of_node(node, analyte.id in case.settings.ranges, make)
+
+
 def wanted(case: Case, node: Measured, analyte: Analyte, window: str) -> Missing:
     """What to send: the analyte, with its reference range where the limit is a multiple of it."""
+    found = _asked(case, node, analyte).missing
+    return structs.replace(found, window=window) if window else found
+
+
+def _wanted(case: Case, node: Measured, analyte: Analyte) -> Missing:
     needs_range = any(isinstance(each.limit, NormalLimit) for each in node.bounds)
     text = analyte.name
     if needs_range and analyte.id not in case.settings.ranges:
@@ -72,7 +105,7 @@ def wanted(case: Case, node: Measured, analyte: Analyte, window: str) -> Missing
     if analyte.formula is not None:
         inputs = (case.catalogue.analytes[each].name for each in analyte.inputs)
         text = f"{text}, or {listed(tuple(inputs))} to compute it"
-    return Missing("Observation", text, case.memory.coding(analyte.codes), window)
+    return Missing("Observation", text, case.memory.coding(analyte.codes))
 
 
 def _nothing(case: Case, node: Measured, analyte: Analyte) -> Verdict:
@@ -101,35 +134,50 @@ def _nothing(case: Case, node: Measured, analyte: Analyte) -> Verdict:
 
 def _answer(case: Case, node: Measured, analyte: Analyte, fact: ObservationFact) -> Answer:
     """One value against all bounds."""
-    said = f"{analyte.name} {value_text(fact.value)}{on(fact.when)}"
+    asked, shown = _asked(case, node, analyte), _text(case, fact)
+    said = f"{analyte.name} {shown}{on(fact.when)}"
     interval = _interval(case, fact, analyte)
     if isinstance(interval, Unreadable) and is_load(analyte) and outcome_of(case, fact, analyte) is Truth.FALSE:
         # A virus that is not detected is below whatever count is asked about.
         below = all_of(Truth.TRUE if each.op in {Op.LT, Op.LE} else Truth.FALSE for each in node.bounds)
         verb = "is" if below is Truth.TRUE else "is not"
-        return Answer(below, f"{said} {verb} {bounds_words(node.bounds)}")
+        return Answer(below, f"{said} {verb} {asked.words}")
     if isinstance(interval, Unreadable):
-        wanted_ = wanted(case, node, analyte, "")
+        missing = asked.missing
         unit = isinstance(fact.value, NumberValue)
-        what = f"{wanted_.text}: {interval.reason}" if unit else f"{wanted_.text} as a number with its unit"
+        what = f"{missing.text}: {interval.reason}" if unit else f"{missing.text} as a number with its unit"
         return Answer(
             Truth.UNKNOWN, f"{said} decides nothing: {interval.reason}",
-            (Missing("Observation", what, wanted_.code),),
+            (Missing("Observation", what, missing.code),),
         )  # fmt: skip
-    parts = [_bound(case, node, analyte, fact, interval, each) for each in node.bounds]
-    holds = all_of(each.holds for each in parts)
-    limits = tuple(dict.fromkeys(each.text for each in parts if each.text))
-    shown = next((each.value for each in parts if each.value), "")
-    verb = {Truth.TRUE: "is", Truth.FALSE: "is not", Truth.UNKNOWN: "may or may not be"}[holds]
+    parts = [
+        _normal(case, asked, analyte, fact, interval, bound)
+        if limit is None
+        else _fixed(case, asked, analyte, interval, bound, limit)
+        for bound, limit in zip(node.bounds, asked.limits, strict=True)
+    ]
+    holds = all_of([each.holds for each in parts])
+    limits = list(dict.fromkeys([each.text for each in parts if each.text]))
+    converted = next((each.value for each in parts if each.value), "")
     limits_text = f" ({', '.join(limits)})" if limits else ""
     return Answer(
         holds,
-        f"{said} {verb} {bounds_words(node.bounds)}{limits_text}",
-        tuple(one for each in parts if each.holds is Truth.UNKNOWN for one in each.missing),
+        f"{said} {_VERBS[holds]} {asked.words}{limits_text}",
+        tuple([one for each in parts if each.holds is Truth.UNKNOWN for one in each.missing]),
         (),
-        f"{value_text(fact.value)}{shown}",
-        tuple(one for each in parts for one in each.extra),
+        f"{shown}{converted}",
+        tuple([one for each in parts for one in each.extra]),
     )
+
+
+def _text(case: Case, fact: ObservationFact) -> str:
+    """What an observation says; a value meets many limits and is written once."""
+    key = ("said", id(fact))
+    found: tuple[ObservationFact, str] | None = case.memo.get(key)
+    if found is None:
+        # The fact is kept with its text, so that its id stays its own.
+        found = case.memo[key] = (fact, value_text(fact.value))
+    return found[1]
 
 
 def _interval(case: Case, fact: ObservationFact, analyte: Analyte) -> Interval | Unreadable:
@@ -141,39 +189,24 @@ def _interval(case: Case, fact: ObservationFact, analyte: Analyte) -> Interval |
     return found[1]
 
 
-def _bound(
-    case: Case, node: Measured, analyte: Analyte, fact: ObservationFact, value: Interval, bound: Bound
-) -> Answer:
-    if isinstance(bound.limit, Quantity):
-        return _fixed(case, node, analyte, value, bound, bound.limit)
-    return _normal(case, node, analyte, fact, value, bound)
-
-
-def _fixed(case: Case, node: Measured, analyte: Analyte, value: Interval, bound: Bound, limit: Quantity) -> Answer:
-    there = convert(value, limit.unit, analyte, case.catalogue)
+def _fixed(case: Case, asked: _Asked, analyte: Analyte, value: Interval, bound: Bound, limit: Fraction) -> Answer:
+    assert isinstance(bound.limit, Quantity)
+    unit = bound.limit.unit
+    there = convert(value, unit, analyte, case.catalogue)
     if isinstance(there, Unreadable):
-        asked = wanted(case, node, analyte, "")
-        return Answer(
-            Truth.UNKNOWN, there.reason, (Missing("Observation", f"{asked.text} in {limit.unit}", asked.code),)
-        )
-    holds = compare(there, bound.op, Fraction(limit.value))
+        missing = asked.missing
+        return Answer(Truth.UNKNOWN, there.reason, (Missing("Observation", f"{missing.text} in {unit}", missing.code),))
+    holds = compare(there, bound.op, limit)
     shown = "" if there is value else f" = {_interval_text(there)}"
-    missing = (wanted(case, node, analyte, ""),) if holds is Truth.UNKNOWN else ()
-    return Answer(holds, "", missing, (), shown)
+    return Answer(holds, "", (asked.missing,) if holds is Truth.UNKNOWN else (), (), shown)
 
 
 def _normal(
-    case: Case,
-    node: Measured,
-    analyte: Analyte,
-    fact: ObservationFact,
-    value: Interval,
-    bound: Bound,
+    case: Case, asked: _Asked, analyte: Analyte, fact: ObservationFact, value: Interval, bound: Bound
 ) -> Answer:
     limit = bound.limit
     assert isinstance(limit, NormalLimit)
-    asked = wanted(case, node, analyte, "")
-    missing = (Missing("Observation", f"{analyte.name} with its reference range", asked.code),)
+    missing = (asked.with_range,)
     ends = ends_of(case, fact, analyte, limit, value.unit)
     if not any(each.fits is Truth.TRUE for each in ends):
         return Answer(Truth.UNKNOWN, f"no {limit.end} of this observation", missing)

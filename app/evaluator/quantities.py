@@ -140,11 +140,20 @@ def compare(value: Interval, op: Op, limit: Fraction) -> Truth:
 
 def _under(value: Interval, limit: Fraction, *, itself: bool) -> Truth:
     """All of it below the limit (or at it, where that counts): true; none of it: false."""
-    if value.high is not None and (value.high < limit or (value.high == limit and (itself or value.high_out))):
-        return Truth.TRUE
-    if value.low is not None and (value.low > limit or (value.low == limit and (not itself or value.low_out))):
-        return Truth.FALSE
+    if value.high is not None:
+        side = _beyond(value.high, limit)
+        if side < 0 or (side == 0 and (itself or value.high_out)):
+            return Truth.TRUE
+    if value.low is not None:
+        side = _beyond(value.low, limit)
+        if side > 0 or (side == 0 and (not itself or value.low_out)):
+            return Truth.FALSE
     return Truth.UNKNOWN
+
+
+def _beyond(number: Fraction, limit: Fraction) -> int:
+    """Negative below the limit, 0 at it, positive above. In integers: comparing fractions begins with their types."""
+    return number.numerator * limit.denominator - limit.numerator * number.denominator
 
 
 _TURNED = {Truth.TRUE: Truth.FALSE, Truth.FALSE: Truth.TRUE, Truth.UNKNOWN: Truth.UNKNOWN}

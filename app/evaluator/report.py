@@ -58,6 +58,8 @@ class Readable(Protocol):
 class Status(StrEnum):
     """What a verdict means for the patient."""
 
+    __hash__ = str.__hash__  # counted for every criterion; that of an enumeration is written in Python
+
     PASS = "pass"  # noqa: S105 - a verdict, not a word to enter by
     FAIL = "fail"
     UNKNOWN = "unknown"
@@ -289,7 +291,7 @@ class Words:
             "holds": None if is_note else verdict.holds._value_,
             "basis": verdict.basis._value_,
             "explanation": self.explain(verdict),
-            "evidence": [self.evidence(each) for each in verdict.evidence] if verdict.evidence else [],
+            "evidence": self.evidence(verdict.evidence) if verdict.evidence else [],
             "missing": [_missing(each) for each in verdict.missing] if open_ else [],
             "questions": _questions(verdict, part) if open_ else [],
             "passesFrom": result.passes_from.isoformat() if result.passes_from is not None else None,
@@ -309,7 +311,7 @@ class Words:
             "holds": verdict.holds._value_,
             "basis": verdict.basis._value_,
             "explanation": self.explain(verdict),
-            "evidence": [self.evidence(each) for each in verdict.evidence] if verdict.evidence else [],
+            "evidence": self.evidence(verdict.evidence) if verdict.evidence else [],
             "missing": [_missing(each) for each in verdict.missing] if open_ else [],
             "questions": _questions(verdict, part) if open_ else [],
             "parts": [
@@ -317,8 +319,12 @@ class Words:
             ] if part.parts else [],
         }  # fmt: skip
 
-    def evidence(self, each: Evidence) -> Any:
-        """One element that was read."""
+    def evidence(self, elements: tuple[Evidence, ...]) -> Any:
+        """The elements that were read."""
+        return [self.element(each) for each in elements]
+
+    def element(self, each: Evidence) -> Any:
+        """One of them."""
         return {
             "reference": each.reference,
             "role": each.role._value_,

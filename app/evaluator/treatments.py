@@ -20,7 +20,7 @@ from app.evaluator.periods import of_treatment
 from app.evaluator.routes import by_route, implied_routes, routes_of
 from app.evaluator.truth import Truth, any_of
 from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict
-from app.evaluator.windows import DUSK, Period, Window, leaves, overlaps, window_of
+from app.evaluator.windows import DUSK, Period, Window, leaves, overlaps
 from app.evaluator.wording import coded_text, date_text, days_text, first_coding, listed, period_text
 from app.knowledge.catalogue import Family, Modifier
 
@@ -63,7 +63,7 @@ def judge_treatment(case: Case, node: HadTreatment) -> Verdict:
     conditions = _as_conditions(case, node, concept)
     if not hits and not conditions:
         return case.nothing(node, concept.name, concept.families)
-    window = window_of(node.when, case.as_of)
+    window = case.window(node.when)
     dose = node.dose or _threshold(node, concept)
     if dose is None and node.degree is None:
         return weigh(
@@ -125,7 +125,7 @@ def judge_vaccine(case: Case, node: HadVaccine) -> Verdict:
     hits = treatment_hits(case, concept)
     if not hits:
         return case.nothing(node, concept.name, concept.families)
-    window = window_of(node.when, case.as_of)
+    window = case.window(node.when)
     asked = HadTreatment(node.concept, node.when, excluding=node.excluding)
     given = [treatment_given(case, asked, concept, each, window) for each in hits]
     return weigh(case, node, concept.name, concept.families, [each.finding for each in given if each is not None])
@@ -133,7 +133,7 @@ def judge_vaccine(case: Case, node: HadVaccine) -> Verdict:
 
 def treatment_hits(case: Case, concept: Concept) -> tuple[Hit[TreatmentFact], ...]:
     """Every record that bears on a treatment, in the families where it may stand."""
-    families = tuple(each for each in _GIVEN if each in concept.families or each in concept.also_in)
+    families = tuple([each for each in _GIVEN if each in concept.families or each in concept.also_in])
     return case.chart.treatments(concept.id, families) if families else ()
 
 
@@ -386,7 +386,7 @@ def _as_conditions(case: Case, node: HadTreatment, concept: Concept) -> list[Fin
         return []
     when = node.when
     asked = HasCondition(node.concept, when, excluding=node.excluding)
-    window = window_of(when, case.as_of)
+    window = case.window(when)
     found = []
     for hit in case.chart.conditions(node.concept):
         if hit.match is Match.UNPLACED and Family.CONDITION not in concept.families:

@@ -16,6 +16,8 @@ class Truth(Enum):
     FALSE = False
     UNKNOWN = None
 
+    __hash__ = object.__hash__  # each is one object; the hash of an enumeration goes by its name, in Python
+
     def __bool__(self) -> bool:
         msg = "A Truth has three values: compare it with `is`."
         raise TypeError(msg)

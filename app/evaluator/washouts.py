@@ -21,7 +21,7 @@ from app.evaluator.periods import of_condition
 from app.evaluator.treatments import treatment_given, treatment_hits, unplaced_given
 from app.evaluator.truth import Truth
 from app.evaluator.verdict import Basis, Missing, Role, Verdict, distinct
-from app.evaluator.windows import Period, passes, window_of
+from app.evaluator.windows import Period, passes
 from app.evaluator.wording import coded_text
 from app.knowledge.catalogue import Family
 
@@ -84,7 +84,7 @@ def _asked(node: Elapsed) -> str:
 
 def _records(case: Case, node: Elapsed, concept: Concept) -> Iterator[tuple[Finding, Period, TreatmentFact | None]]:
     """Every record of it at any time, with what is open about it."""
-    window = window_of(EVER, case.as_of)
+    window = case.window(EVER)
     if isinstance(node.treatment, HadTreatment):
         treatment = replace(node.treatment, when=EVER)
         for found in treatment_hits(case, concept):

@@ -37,7 +37,9 @@ class Writer(Words):
         super().__init__(chart)
         self._memory = memory
         self._in_bytes: dict[tuple[Family, ...], bytes] = {}
-        self._evidence: dict[int, tuple[Evidence, orjson.Fragment]] = {}
+        # By id, with what they were made of, so that the ids stay their own.
+        self._evidence: dict[int, tuple[tuple[Evidence, ...], orjson.Fragment]] = {}
+        self._elements: dict[int, tuple[Evidence, orjson.Fragment]] = {}
 
     def write(self, report: Report, *, is_stored: bool = True) -> bytes:
         """The EligibilityReport of the contract; a trial that is not stored has no version."""
@@ -67,11 +69,18 @@ class Writer(Words):
             kept = _keep(part.written, verdict, lambda words: words.part(verdict, part))
         return super().part(verdict, part) if kept is None else self._filled(kept)
 
-    def evidence(self, each: Evidence) -> Any:
-        """An element stands in a part and in what it is a part of: it is written once."""
-        found = self._evidence.get(id(each))
+    def evidence(self, elements: tuple[Evidence, ...]) -> Any:
+        """What a part rests on often is all that the whole rests on: it is written once."""
+        found = self._evidence.get(id(elements))
         if found is None:
-            found = self._evidence[id(each)] = (each, orjson.Fragment(orjson.dumps(super().evidence(each))))
+            found = self._evidence[id(elements)] = (elements, _fragment(super().evidence(elements)))
+        return found[1]
+
+    def element(self, each: Evidence) -> Any:
+        """Many criteria cite the same element: it is written once."""
+        found = self._elements.get(id(each))
+        if found is None:
+            found = self._elements[id(each)] = (each, _fragment(super().element(each)))
         return found[1]
 
     def _filled(self, kept: Segments) -> orjson.Fragment:
@@ -88,6 +97,10 @@ class Writer(Words):
         if found is None:
             found = self._in_bytes[families] = orjson.dumps(self.note(families))[1:-1]
         return found
+
+
+def _fragment(value: Any) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps(value))
 
 
 class _Marks(Words):

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from itertools import pairwise
 from operator import attrgetter, itemgetter
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
 
 from msgspec import structs
 
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from app.criteria.time import DateSpan
     from app.evaluator.facts import PatientFact
     from app.fhir.answers import Heard
+    from app.fhir.datatypes import Raw
     from app.fhir.resources import Resource
     from app.fhir.terms import Term
     from app.knowledge.catalogue import Catalogue
@@ -78,6 +79,13 @@ _TYPES: dict[Family, tuple[str, ...]] = {
     Family.ALLERGY: ("AllergyIntolerance",),
     Family.OBSERVATION: ("Observation",),
 }
+_FAMILY_OF = {str(each): each for each in Family}
+_CODES: dict[type[Resource], tuple[Callable[[Any], Raw], str]] = {
+    resources.Condition: (attrgetter("code"), "Condition.code"),
+    resources.Procedure: (attrgetter("code"), "Procedure.code"),
+    resources.Immunization: (attrgetter("vaccine_code"), "Immunization.vaccineCode"),
+}
+"""Where the code stands of what has one code and no more."""
 _PLANNED = ("ServiceRequest", "Appointment")
 _NO_CONCEPT = ""
 _RESPONSE = "QuestionnaireResponse"
@@ -122,6 +130,7 @@ class PatientChart:
         self._treated: dict[tuple[str, tuple[Family, ...]], tuple[Hit[TreatmentFact], ...]] = {}
         self._noted: dict[str, tuple[Hit[ObservationFact], ...]] = {}
         self._measured: dict[str, tuple[ObservationFact, ...]] = {}
+        self._result_index: ResultIndex | None = None
         self._broken = opened.broken
         self._searched = {
             each.type for each in opened.searches if not each.patient or gathered.patient.is_called(each.patient)
@@ -177,7 +186,7 @@ class PatientChart:
         """What the records of an index bear on, of the evaluator's questions; None where it may be anything."""
         if index in _UNINDEXED:
             return None if self._records(index) else frozenset()
-        family = Family(index)
+        family = _FAMILY_OF[index]
         return self._results.touched() if family is Family.OBSERVATION else self._family(family).touched()
 
     # -- by concept
@@ -366,12 +375,14 @@ class PatientChart:
     def _observation(self, record: Record) -> tuple[ObservationFact, ...]:
         if record.fact is None:
             whole = record.resource
-            if isinstance(whole, resources.DiagnosticReport):
-                made = self._read(record, partial(read_report, whole, record.source, self._values))
-            else:
-                result = cast("resources.Observation", whole)
-                made = self._read(record, partial(read_observation, result, record.source, self._values))
-            record.fact = made or ()
+            try:
+                if isinstance(whole, resources.DiagnosticReport):
+                    record.fact = read_report(whole, record.source, self._values)
+                else:
+                    record.fact = read_observation(cast("resources.Observation", whole), record.source, self._values)
+            except BadValue as error:
+                self._fail(record, error)
+                record.fact = ()
         return cast("tuple[ObservationFact, ...]", record.fact)
 
     def _participation(self, record: Record) -> tuple[ParticipationFact, ...]:
@@ -439,8 +450,13 @@ class PatientChart:
 
     # -- by code
 
-    @cached_property
+    @property
     def _results(self) -> ResultIndex:
+        if self._result_index is None:
+            self._result_index = self._index_results()
+        return self._result_index
+
+    def _index_results(self) -> ResultIndex:
         usable = [
             each
             for each in self._records("Observation")
@@ -460,21 +476,23 @@ class PatientChart:
     def _terms_of(self, record: Record) -> tuple[Term, ...]:
         """What a record is coded with; one whose code cannot be read is in doubt, and anything may be meant."""
         if record.terms is None:
-            record.terms = self._read(record, lambda: self._terms(record.resource)) or (self._values.term_of(None),)
+            try:
+                record.terms = self._terms(record.resource)
+            except BadValue as error:
+                self._fail(record, error)
+                record.terms = (self._values.term_of(None),)
         return cast("tuple[Term, ...]", record.terms)
 
     def _terms(self, resource: Resource) -> tuple[Term, ...]:
         """Its own code first, then, for drugs, those of the ingredients and, for allergies, of the substances."""
         values = self._values
+        plain = _CODES.get(type(resource))
+        if plain is not None:
+            code_of, path = plain
+            return (values.term(code_of(resource), path),)
         match resource:
-            case resources.Condition():
-                return (values.term(resource.code, "Condition.code"),)
-            case resources.Procedure():
-                return (values.term(resource.code, "Procedure.code"),)
             case resources.ServiceRequest():
                 return (values.term_of(resource.code),)
-            case resources.Immunization():
-                return (values.term(resource.vaccine_code, "Immunization.vaccineCode"),)
             case resources.AllergyIntolerance():
                 substances = [each.substance for each in resource.reaction or () if each.substance]
                 return (

@@ -49,7 +49,8 @@ class Group:
     @property
     def known(self) -> bool:
         """Whether the catalogue knows one of the codes."""
-        return any(each.known for each in self.terms)
+        terms = self.terms
+        return terms[0].known or (len(terms) > 1 and any(each.known for each in terms))
 
     def coding_of(self, concept: str, match: Match) -> Coding | None:
         """The coding by which it bears on a concept."""
@@ -62,7 +63,7 @@ class FamilyIndex:
     def __init__(self, family: Family, vocabulary: Vocabulary) -> None:
         self._family = family
         self._vocabulary = vocabulary
-        self._groups: dict[tuple[int, ...], Group] = {}
+        self._groups: dict[int | tuple[int, ...], Group] = {}
         self._is: dict[str, list[Group]] = {}
         self._vague: dict[str, list[Group]] = {}
         self._unknown: list[Group] = []
@@ -77,7 +78,7 @@ class FamilyIndex:
 
     def add(self, record: Record, terms: tuple[Term, ...]) -> None:
         """Take in a record. Terms are told apart by identity: the same codes are the same term in one chart."""
-        key = tuple(map(id, terms))
+        key = id(terms[0]) if len(terms) == 1 else tuple(map(id, terms))
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = Group(terms)
@@ -94,7 +95,7 @@ class FamilyIndex:
             self._is.setdefault(each, []).append(group)
         for each in vague:
             self._vague.setdefault(each, []).append(group)
-        if not any(each.known for each in terms):
+        if not group.known:
             self._unknown.append(group)
 
     def unknown_codes(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import structs
 
@@ -42,42 +42,59 @@ def read_observation(resource: resources.Observation, source: Source, values: Va
     sites = values.all_coded([resource.body_site]) if resource.body_site is not None else ()
     method = values.coded(resource.method) if resource.method is not None else NO_CODE
     objects = _objects(resource, sites)
-    preliminary = resource.status == "preliminary"
-
-    def fact(
-        part: resources.Observation | resources.Component, path: str, companions: tuple[ObservationFact, ...] = ()
-    ) -> ObservationFact:
-        if part.modifier_extension:
-            raise BadValue(path, "modified by an extension that is not known")
-        value, value_path = _value(part, path, values)
-        ranges = part.reference_range
-        return ObservationFact(
-            source,
-            values.term(part.code, path).coded,
-            value,
-            value_path,
-            when,
-            when_path,
-            instant,
-            preliminary,
-            _ranges(ranges, values, path) if ranges is not None else (),
-            values.all_coded(part.interpretation) if part.interpretation is not None else (),
-            sites,
-            method,
-            objects,
-            companions,
-        )
-
+    whole = _Whole(source, when, when_path, instant, resource.status == "preliminary", sites, method, objects)
     components = resource.component
     if not components:
-        return (fact(resource, "Observation"),)
+        return (_fact(resource, "Observation", whole, values),)
     paths = [f"Observation.component[{place}]" for place in range(len(components))]
-    parts = [fact(each, path) for each, path in zip(components, paths, strict=True)]
+    parts = [_fact(each, path, whole, values) for each, path in zip(components, paths, strict=True)]
     beside = tuple(
         structs.replace(part, companions=tuple(other for other in parts if other is not part)) for part in parts
     )
-    own = fact(resource, "Observation", tuple(parts))
+    own = _fact(resource, "Observation", whole, values, tuple(parts))
     return beside if own.value is None and not own.interpretation else (own, *beside)
+
+
+class _Whole(NamedTuple):
+    """What an Observation and its components have in common."""
+
+    source: Source
+    when: DateSpan | None
+    when_path: str
+    instant: str
+    preliminary: bool
+    sites: tuple[Coded, ...]
+    method: Coded
+    objects: tuple[str, ...]
+
+
+def _fact(
+    part: resources.Observation | resources.Component,
+    path: str,
+    whole: _Whole,
+    values: Values,
+    companions: tuple[ObservationFact, ...] = (),
+) -> ObservationFact:
+    if part.modifier_extension:
+        raise BadValue(path, "modified by an extension that is not known")
+    value, value_path = _value(part, path, values)
+    source, when, when_path, instant, preliminary, sites, method, objects = whole
+    return ObservationFact(
+        source,
+        values.term(part.code, path).coded,
+        value,
+        value_path,
+        when,
+        when_path,
+        instant,
+        preliminary,
+        _ranges(part.reference_range, values, path) if part.reference_range is not None else (),
+        values.all_coded(part.interpretation) if part.interpretation is not None else (),
+        sites,
+        method,
+        objects,
+        companions,
+    )
 
 
 def read_report(resource: resources.DiagnosticReport, source: Source, values: Values) -> tuple[ObservationFact, ...]:
@@ -190,16 +207,16 @@ def _ranges(ranges: Sequence[resources.ReferenceRange] | None, values: Values, p
         here = f"{path}.referenceRange[{place}]"
         if each.modifier_extension:
             raise BadValue(here, "modified by an extension that is not known")
-        low, high = values.number(each.low, f"{here}.low"), values.number(each.high, f"{here}.high")
+        low, high = values.number(each.low, here, ".low"), values.number(each.high, here, ".high")
         if low is None and high is None:
             continue
-        age = values.range(each.age, f"{here}.age")
+        age = values.range(each.age, f"{here}.age") if each.age is not None else None
         found.append(
             ReferenceRange(
                 low=low,
                 high=high,
                 type=values.coded(each.type) if each.type else NO_CODE,
-                applies=values.all_coded(each.applies_to),
+                applies=values.all_coded(each.applies_to) if each.applies_to is not None else (),
                 age_low=age.low if age else None,
                 age_high=age.high if age else None,
             )

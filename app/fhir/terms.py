@@ -44,7 +44,7 @@ class Term:
         """Whether anything may be meant: no coding of a system that the catalogue has, or a drug or vaccine that it
         does not know.
         """
-        drug = self.is_drug or family in {Family.MEDICATION, Family.IMMUNIZATION}
+        drug = self.is_drug or family is Family.MEDICATION or family is Family.IMMUNIZATION
         return not self.known and (drug or not self.in_system)
 
     def texts(self) -> tuple[str, ...]:

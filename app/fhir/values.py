@@ -48,6 +48,7 @@ _UNITS = {
 }  # fmt: skip
 _CONCEPT = msgspec.json.Decoder(CodeableConcept)
 _ONE_DAY = timedelta(days=1)
+_MOMENT = len("2026-11-22T00:00:00.000000")
 _SNOMED_URI = "http://snomed.info/sct"
 
 
@@ -131,11 +132,12 @@ class Values:
     _terms: dict[bytes, Term]
     _by_coded: dict[int, Term]
     _short: dict[str, str]
+    _numbers: dict[bytes, Decimal]
 
     @classmethod
     def of(cls, vocabulary: Vocabulary) -> Values:
         """Fresh ones."""
-        return cls(vocabulary, None, {}, {}, {}, {}, {}, {})
+        return cls(vocabulary, None, {}, {}, {}, {}, {}, {}, {})
 
     # -- time
 
@@ -286,16 +288,20 @@ class Values:
 
     # -- quantities
 
-    def number(self, quantity: fhir.Quantity | None, path: str) -> NumberValue | None:
+    def number(self, quantity: fhir.Quantity | None, path: str, child: str = "") -> NumberValue | None:
         """A Quantity with a value."""
         if quantity is None:
             return None
-        value = read_number(quantity.value, path, ".value")
+        text = bytes(quantity.value)
+        value = self._numbers.get(text)
         if value is None:
-            return None
+            value = read_number(quantity.value, path, f"{child}.value")
+            if value is None:
+                return None
+            self._numbers[text] = value
         comparator = quantity.comparator or ""
         if comparator and comparator not in {"<", "<=", ">=", ">"}:
-            raise BadValue(f"{path}.comparator", f"{comparator[:40]!r}, which is none of < <= >= >")
+            raise BadValue(f"{path}{child}.comparator", f"{comparator[:40]!r}, which is none of < <= >= >")
         return NumberValue(value, comparator, quantity.code or "", quantity.unit or "", quantity.system or "")
 
     def range(self, range_: fhir.Range | None, path: str) -> RangeValue | None:
@@ -319,7 +325,7 @@ def _utc(text: str) -> str:
             moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return ""
-    return moment.replace(tzinfo=None).isoformat(timespec="microseconds")
+    return moment.isoformat(timespec="microseconds")[:_MOMENT]
 
 
 def _whole(age: fhir.Quantity | None, path: str) -> Duration | None:

@@ -39,6 +39,8 @@ PREFIX_SYSTEMS = frozenset({System.ICD10, System.ICD10CM, System.ATC})
 class Family(StrEnum):
     """Where a fact may be recorded. The Medication types are one family."""
 
+    __hash__ = str.__hash__  # families are looked up all the time; that of an enumeration is written in Python
+
     CONDITION = "Condition"
     PROCEDURE = "Procedure"
     MEDICATION = "Medication"
