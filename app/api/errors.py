@@ -16,7 +16,7 @@ from app.errors import EligoError, VersionMoved
 from app.fhir import errors as fhir
 from app.services.forms import UnusableTrial
 from app.services.options import BadParameter
-from app.services.trials import NoRecord, TrialNotFound
+from app.services.trials import NoRecord, PreconditionFailed, TrialNotFound
 from app.services.workers import TookTooLong, WorkerLost
 from app.store.database import DatabaseUnavailable
 
@@ -99,6 +99,7 @@ KINDS: dict[type[EligoError], Kind] = {
     DatabaseUnavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The database cannot be used"),
     EmptyBody: Kind(_BAD, "The body is empty"),
     NoRecord: Kind(HTTPStatus.NOT_FOUND, "The version has no registration record"),
+    PreconditionFailed: Kind(HTTPStatus.PRECONDITION_FAILED, "The trial has been changed"),
     TookTooLong: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The time limit was reached"),
     TrialNotFound: Kind(HTTPStatus.NOT_FOUND, "No such trial"),
     UnsupportedCharset: Kind(_UNSUPPORTED, "The character set is not supported"),
@@ -148,7 +149,10 @@ def _places(error: EligoError) -> list[dict[str, str]]:
     """Where it lies: JSON pointers into the body, or the name of a parameter."""
     match error:
         case CodecProblems(problems=problems):
-            return [{"pointer": each.pointer, "detail": f"{each.message} {each.remedy}"} for each in problems]
+            return [
+                {"pointer": each.pointer, "detail": f"{each.message} {each.remedy}", "remedy": each.remedy}
+                for each in problems
+            ]
         case UnusableTrial(pointer=pointer):
             return [{"pointer": pointer, "detail": str(error)}]
         case BadParameter(name=name, reason=reason):
@@ -173,6 +177,8 @@ def _headers(error: EligoError) -> dict[str, str]:
             return {"Accept-Encoding": "gzip, identity"}
         case BodyTooLarge():
             return {"Connection": "close"}  # or the server would read on to the end of what it refused
+        case PreconditionFailed(newest=newest):
+            return {"ETag": f'"{newest}"'}
         case DatabaseUnavailable() | TookTooLong() | WorkerLost():
             return {"Retry-After": "5"}
         case _:

@@ -103,6 +103,16 @@ RESEARCH_STUDY: dict[str, Any] = {
     "enrollment": [{"reference": "#eligibility"}],
 }
 
+CORRECTION: dict[str, Any] = {
+    "criteria": [
+        {
+            "id": "E1",
+            "expression": {"kind": "reproductive-is", "state": "pregnant"},
+            "note": "The sponsor confirms that breastfeeding alone does not exclude.",
+        }
+    ]
+}
+
 CRITERIA = "Inclusion Criteria:\n1. Age 18 to 75 years\n"
 
 BUNDLE: dict[str, Any] = {

@@ -54,6 +54,25 @@ class VersionQuery(_Query):
     version: int | None = Field(None, ge=1, le=_MAX_INT, description="The version; default: the newest")
 
 
+class GetQuery(VersionQuery):
+    """Which version is read, or which two are laid side by side."""
+
+    diff: str | None = Field(
+        None,
+        pattern=r"^[1-9][0-9]{0,8},[1-9][0-9]{0,8}$",
+        description="Two versions, such as `1,2`: what changed from the first to the second",
+    )
+
+    def versions(self) -> tuple[int, int] | None:
+        """The two versions to compare. BadParameter where one version is asked for as well."""
+        if self.diff is None:
+            return None
+        if self.version is not None:
+            raise BadParameter("diff", "names its versions itself; leave `version` out.")
+        before, after = self.diff.split(",")
+        return int(before), int(after)
+
+
 class JudgeQuery(_Query):
     """How a record is judged."""
 

@@ -11,8 +11,17 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from app.api import bodies, examples, shapes
+from app.api.callers import Caller, etag, if_match, is_known
 from app.api.errors import PROBLEM
-from app.api.parameters import JudgeAllQuery, JudgeQuery, JudgeVersionQuery, ListQuery, VersionQuery, each_once
+from app.api.parameters import (
+    GetQuery,
+    JudgeAllQuery,
+    JudgeQuery,
+    JudgeVersionQuery,
+    ListQuery,
+    VersionQuery,
+    each_once,
+)
 from app.services.evaluation import Evaluation
 from app.services.forms import CSV, FHIR, JSON, MEDIA_TYPES, TEXT, XML
 from app.services.trials import PAGE_SIZE, Trials
@@ -113,7 +122,7 @@ async def register_trial(request: Request, trials: TrialsUse) -> Response:
     return Response(
         registered.trial,
         201 if registered.is_new else 200,
-        {"Location": f"/v1/trials/{registered.id}"},
+        {"Location": f"/v1/trials/{registered.id}", "ETag": etag(registered.version)},
         _JSON,
     )
 
@@ -149,11 +158,85 @@ async def list_trials(query: Annotated[ListQuery, Query()], trials: TrialsUse) -
     "/trials/{trial_id}",
     tags=[TRIALS],
     response_class=Response,
-    responses={200: {"model": shapes.Trial}, **_problems(404, 503)},
+    responses={
+        200: {"model": shapes.Trial | shapes.TrialDiff},
+        304: {"description": "The version that If-None-Match names"},
+        **_problems(404, 503),
+    },
 )
-async def get_trial(trial_id: str, query: Annotated[VersionQuery, Query()], trials: TrialsUse) -> Response:
-    """Get a trial: its newest version, or any by its number."""
-    return Response(await trials.get(trial_id, query.version), media_type=_JSON)
+async def get_trial(
+    trial_id: str, query: Annotated[GetQuery, Query()], request: Request, trials: TrialsUse
+) -> Response:
+    """Get a trial: its newest version, or any by its number; with `diff`, what changed from one to another."""
+    versions = query.versions()
+    if versions is not None:
+        return Response(await trials.diff(trial_id, *versions), media_type=_JSON)
+    found = await trials.get(trial_id, query.version)
+    headers = {"ETag": etag(found.version)}
+    if is_known(request, found.version):
+        return Response(status_code=304, headers=headers)
+    return Response(found.trial, headers=headers, media_type=_JSON)
+
+
+@router.put(
+    "/trials/{trial_id}/criteria",
+    tags=[TRIALS],
+    response_class=Response,
+    responses={
+        200: {"model": shapes.Trial, "description": "The next version, or the newest where nothing is changed"},
+        **_problems(404, 409, 412),
+        **_SENT,
+    },
+    openapi_extra={
+        **_takes(
+            {
+                JSON: {
+                    "schema": {
+                        "type": "object",
+                        "required": ["criteria"],
+                        "properties": {
+                            "criteria": {
+                                "type": "array",
+                                "minItems": 1,
+                                "description": "The criteria that are corrected; the others stay as they are",
+                                "items": {
+                                    "type": "object",
+                                    "required": ["id", "expression"],
+                                    "properties": {
+                                        "id": {"type": "string", "description": "As the trial has it"},
+                                        "expression": {
+                                            "type": "object",
+                                            "description": "schemas/expression.schema.json",
+                                        },
+                                        "note": {"type": "string", "description": "Why; kept with the criterion"},
+                                    },
+                                },
+                            }
+                        },
+                    },
+                    "example": examples.CORRECTION,
+                }
+            }
+        ),
+        "parameters": [
+            {
+                "name": "If-Match",
+                "in": "header",
+                "required": False,
+                "description": "The ETag of the version that was corrected: refused (412) where another is the newest",
+                "schema": {"type": "string"},
+            }
+        ],
+    },
+)
+async def correct_criteria(trial_id: str, request: Request, caller: Caller, trials: TrialsUse) -> Response:
+    """Correct how criteria are read: a person's expressions for some or all of them, as the next version.
+
+    The words of the registration stay. Who corrected and when is kept with the version.
+    """
+    _, body = await bodies.read_text(request, bodies.JSON)
+    corrected = await trials.correct(trial_id, body, caller, if_match(request))
+    return Response(corrected.trial, headers={"ETag": etag(corrected.version)}, media_type=_JSON)
 
 
 @router.get(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
@@ -21,6 +21,7 @@ class Place(Shape):
     pointer: str = Field(description="JSON pointer into the body, or `/` and the name of a parameter")
     detail: str
     parameter: str = Field("", description="The parameter, where it is one")
+    remedy: str = Field("", description="What to do about it, where that is known")
 
 
 class Problem(Shape):
@@ -74,12 +75,100 @@ class Criteria(Shape):
     criteria: list[Criterion]
 
 
+class TrialCriterion(Criterion):
+    """One criterion of a stored trial."""
+
+    reviewed: bool = Field(description="Whether a person has given or confirmed this reading")
+
+
+class Review(Shape):
+    """Who corrected the reading, when, and the version that this made."""
+
+    by: str = Field(description="The subject of the token; `anonymous` where no authentication is configured")
+    at: datetime
+    version: int
+
+
 class Trial(TrialSummary):
     """One version of a trial."""
 
+    reviewed: bool = Field(
+        description="Whether a person's reading is in force, and the words are those it was given for"
+    )
+    review: Review | None
     text: str = Field(description="What the spans point into")
     notes: list[str]
-    criteria: list[Criterion]
+    criteria: list[TrialCriterion]
+
+
+class FieldChange(Shape):
+    """A field of the registration that is another one now."""
+
+    field: Literal["title", "status", "phase", "conditions"]
+    before: str | list[str]
+    after: str | list[str]
+
+
+class ChangedCriterion(Shape):
+    """A criterion on one side of a change."""
+
+    id: str
+    kind: Literal["inclusion", "exclusion"]
+    number: str
+    text: str
+    reading: Literal["computable", "partial", "judgement", "note", "unread"]
+    says: str
+    reviewed: bool
+
+
+class WordRun(Shape):
+    """Words that are the same, dropped or added, in reading order."""
+
+    op: Literal["same", "dropped", "added"]
+    text: str
+
+
+class PartChange(Shape):
+    """A part of the expression in plain words; null where there is none."""
+
+    before: str | None
+    after: str | None
+
+
+class CriterionChange(Shape):
+    """What happened to a criterion."""
+
+    changes: list[Literal["added", "dropped", "reworded", "moved", "reread"]]
+    affects_verdicts: bool = Field(description="Whether a patient can be judged differently by it")
+    before: ChangedCriterion | None
+    after: ChangedCriterion | None
+    words: list[WordRun]
+    parts: list[PartChange]
+
+
+class ChangeCounts(Shape):
+    """How many criteria changed in which way; one may in several."""
+
+    added: int
+    dropped: int
+    reworded: int
+    moved: int
+    reread: int
+    unchanged: int
+
+
+class TrialDiff(Shape):
+    """What an amendment changed."""
+
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+    id: str
+    from_version: int = Field(alias="from")
+    to_version: int = Field(alias="to")
+    fields: list[FieldChange]
+    counts: ChangeCounts
+    affects_verdicts: bool
+    criteria: list[CriterionChange]
 
 
 class Registration(RootModel[dict[str, Any]]):

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from app import __version__
+from app.api.callers import ANONYMOUS
 from app.cli import demonstration, files, importing, tables
 from app.errors import EligoError
 from app.main import AtHand, at_hand, create_app, ensure_current
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from rich.console import RenderableType
+
+    from app.services.trials import Registered
 
 T = TypeVar("T")
 _ERROR, _USAGE = 1, 2
@@ -160,6 +163,66 @@ def read(
         typer.echo(orjson.dumps({"criteria": criteria}, option=orjson.OPT_INDENT_2).decode())
     else:
         _print(tables.criteria_table(criteria))
+
+
+@app.command()
+def show(
+    trial: Annotated[str, typer.Argument(help="The trial's id.")],
+    *,
+    version: Annotated[int | None, typer.Option(min=1, help="The version; default: the newest.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The trial as JSON, as a start for `eligo correct`.")] = False,
+) -> None:
+    """Show a stored trial, and how its criteria are read."""
+
+    async def work(hand: AtHand) -> bytes:
+        return (await hand.trials.get(trial, version)).trial
+
+    found = _run(work)
+    if as_json:
+        typer.echo(orjson.dumps(orjson.loads(found), option=orjson.OPT_INDENT_2).decode())
+    else:
+        _print(*tables.trial_tables(orjson.loads(found)))
+
+
+@app.command()
+def correct(
+    trial: Annotated[str, typer.Argument(help="The trial's id.")],
+    file: Annotated[Path, typer.Argument(help='{"criteria": [{"id", "expression", "note"}]}, or - for stdin.')],
+    *,
+    by: Annotated[str, typer.Option(help="Who corrects; kept with the version.")] = ANONYMOUS,
+    if_version: Annotated[
+        int | None, typer.Option(min=1, help="Refuse where another version is the newest by now.")
+    ] = None,
+) -> None:
+    """Correct how criteria are read, as the next version. The same corrections again change nothing."""
+    body = files.read_text(file)
+
+    async def work(hand: AtHand) -> Registered:
+        return await hand.trials.correct(trial, body, by, None if if_version is None else (if_version,))
+
+    corrected = _run(work)
+    state = "new" if corrected.is_new else "as before"
+    typer.echo(f"{corrected.id} version {corrected.version} ({state}), reviewed.")
+
+
+@app.command()
+def diff(
+    trial: Annotated[str, typer.Argument(help="The trial's id.")],
+    before: Annotated[int, typer.Argument(min=1, help="A version.")],
+    after: Annotated[int, typer.Argument(min=1, help="A later one.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="What changed as JSON.")] = False,
+) -> None:
+    """Show what an amendment changed: criteria added, dropped, reworded, moved, or read otherwise."""
+
+    async def work(hand: AtHand) -> bytes:
+        return await hand.trials.diff(trial, before, after)
+
+    found = _run(work)
+    if as_json:
+        typer.echo(found.decode())
+    else:
+        _print(*tables.diff_tables(orjson.loads(found)))
 
 
 @app.command()

@@ -48,6 +48,62 @@ def criteria_table(criteria: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
+def trial_tables(trial: dict[str, Any]) -> Iterator[RenderableType]:
+    """A stored trial: its headline, who has reviewed it, and how its criteria are read."""
+    yield Text.assemble(
+        (trial["title"], "bold"), f" ({trial['id']}, version {trial['version']}), {trial['status']}"
+    )  # fmt: skip
+    if review := trial["review"]:
+        yield Text(f"Reviewed by {review['by']} on {review['at'][:10]} (version {review['version']}).")
+    yield criteria_table(trial["criteria"])
+
+
+def diff_tables(found: dict[str, Any]) -> Iterator[RenderableType]:
+    """What changed between two versions: fields, then a row for every criterion that is another one."""
+    counts_told = ", ".join(f"{count} {name}" for name, count in found["counts"].items() if count)
+    yield Text.assemble(
+        (f"{found['id']}, version {found['from']} to {found['to']}", "bold"), f": {counts_told or 'no criteria'}"
+    )
+    for each in found["fields"]:
+        yield Text(f"{each['field']}: {_listed(each['before'])} → {_listed(each['after'])}")
+    if not found["criteria"]:
+        return
+    table = Table("Id", "Change", "Words", "Read as, before and after", box=box.ROUNDED, show_lines=True)
+    for each in found["criteria"]:
+        ids = [side["id"] for side in (each["before"], each["after"]) if side]
+        change = Text(", ".join(each["changes"]))
+        if each["affectsVerdicts"]:
+            change.append("\naffects verdicts", "red")
+        table.add_row(" → ".join(dict.fromkeys(ids)), change, _words(each), _parts(each["parts"]))
+    yield table
+
+
+def _listed(value: str | list[str]) -> str:
+    return value if isinstance(value, str) else "; ".join(value)
+
+
+def _words(change: dict[str, Any]) -> Text:
+    """The words with what was dropped in red and what was added in green; marked, too, for those without colours."""
+    if not change["words"]:
+        return Text(_short((change["after"] or change["before"])["text"]))
+    marks = {"same": ("", "", ""), "dropped": ("[-", "-]", "red"), "added": ("{+", "+}", "green")}
+    line = Text()
+    for each in change["words"]:
+        before, after, colour = marks[each["op"]]
+        line.append(f"{before}{_short(each['text'])}{after} ", colour)
+    return line
+
+
+def _parts(parts: Sequence[dict[str, Any]]) -> Group:
+    lines: list[Text] = []
+    for each in parts:
+        if each["before"]:
+            lines.append(Text(f"- {each['before']}", "red"))
+        if each["after"]:
+            lines.append(Text(f"+ {each['after']}", "green"))
+    return Group(*lines)
+
+
 def console() -> Console:
     """The terminal; wide enough for tables where it is none."""
     found = Console()

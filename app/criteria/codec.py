@@ -15,12 +15,15 @@ from dataclasses import MISSING, dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from app.criteria import nodes
 from app.criteria.nodes import Criterion
 from app.criteria.time import Duration
 from app.errors import EligoError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_DEPTH = 200
 """How many objects may stand inside one another. Real criteria stay below ten."""
@@ -64,6 +67,25 @@ def decode(obj: object) -> Criterion:
     if reading.problems:
         raise CodecProblems(tuple(reading.problems))
     return typing.cast("Criterion", node)
+
+
+def places(node: Criterion) -> Iterator[tuple[str, Any]]:
+    """Every object within a criterion, itself included, with the JSON pointer to where `encode` writes it."""
+    waiting: list[tuple[Path, Any]] = [(None, node)]
+    while waiting:
+        path, each = waiting.pop()
+        yield _pointer(path), each
+        inner: list[tuple[Path, Any]] = []
+        cls: type = type(each)
+        for slot in slots_of(cls):
+            value = getattr(each, slot.name)
+            if slot.shape is Shape.LEAF or (not slot.required and value == slot.default):
+                continue
+            if slot.many:
+                inner += [(((path, slot.key), place), one) for place, one in enumerate(value)]
+            else:
+                inner.append(((path, slot.key), value))
+        waiting += reversed(inner)
 
 
 def encode_record(record: object) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from app.errors import EligoError
 from app.knowledge.load import load_catalogue
-from app.services import core, reading
+from app.services import core, curation, diffs, reading
 from app.services.core import Desk
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from app.emitters.canonical import Canonical
     from app.services.core import TrialKey
+    from app.services.curation import Carried
     from app.services.options import Options
     from app.services.reading import ReadTrial
 
@@ -123,6 +124,21 @@ def read_trial(desk: Desk, media_type: str, body: str, number: str | None = None
 def read_text(desk: Desk, text: str) -> bytes:
     """Read criteria."""
     return reading.read_text(text, desk.catalogue)
+
+
+def correct(desk: Desk, document: str, body: str) -> str | None:
+    """Put a person's corrections into a document; None where it has them."""
+    return curation.correct(document, body, desk.catalogue)
+
+
+def carry(_: Desk, reviewed: str, version: int, read: str) -> Carried:
+    """Keep a person's readings in a document that was read anew."""
+    return curation.carry(reviewed, version, read)
+
+
+def diff(desk: Desk, before: str, after: str, versions: tuple[int, int]) -> bytes:
+    """Lay two documents side by side."""
+    return diffs.diff(before, after, versions, desk.catalogue)
 
 
 def judge(desk: Desk, trial: TrialKey, bundle: bytes, options: Options) -> bytes:

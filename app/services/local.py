@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from app.emitters.canonical import Canonical
     from app.services.core import TrialKey
+    from app.services.curation import Carried
     from app.services.evaluation import Fetch
     from app.services.options import Options
     from app.services.reading import ReadTrial
@@ -34,6 +35,18 @@ class Local:
     async def read(self, media_type: str, body: str) -> bytes:
         """Read a registration in any form without storing it. UnusableTrial, NotJson where it is none."""
         return reading.read_any(media_type, body, self._desk.catalogue)
+
+    async def correct(self, document: str, body: str) -> str | None:
+        """A document with a person's corrections. CodecProblems, NotJson."""
+        return jobs.correct(self._desk, document, body)
+
+    async def carry(self, reviewed: str, version: int, read: str) -> Carried:
+        """A document read anew, with a person's readings kept."""
+        return jobs.carry(self._desk, reviewed, version, read)
+
+    async def diff(self, before: str, after: str, versions: tuple[int, int]) -> bytes:
+        """What changed from one document to another."""
+        return jobs.diff(self._desk, before, after, versions)
 
     async def judge(self, trial: TrialKey, bundle: bytes, options: Options, fetch: Fetch) -> bytes:
         """A report on one trial."""

@@ -72,7 +72,7 @@ def read_trial(media_type: str, body: str, number: str | None, catalogue: Catalo
     if not registration.criteria:
         raise UnusableTrial("", "No criteria were found. Send the eligibility criteria with the rest of the page.")
     source = sent.body if sent.form in {Form.PAGE, Form.XML, Form.ROW} else dumps_sorted(sent.content).decode()
-    source_digest = digest_of(sent.form, source)
+    source_digest = digest_of(sent.form.media_type, source)
     trial_id = registration.id or number or trial_slug(registration) or f"trial-{source_digest.partition(':')[2][:12]}"
     document = dumps(
         {
@@ -97,7 +97,7 @@ def read_trial(media_type: str, body: str, number: str | None, catalogue: Catalo
         source=source,
         document=document,
         record=record,
-        digest=digest_of(sent.form, source, document, record),
+        digest=digest_of(sent.form.media_type, source, document, record),
         source_digest=source_digest,
     )
 

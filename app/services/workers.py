@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
     from app.services.core import Desk, TrialKey
+    from app.services.curation import Carried
     from app.services.options import Options
     from app.services.reading import ReadTrial
 
@@ -89,6 +90,18 @@ class Workers:
     async def read_text(self, text: str) -> bytes:
         """Read criteria without storing them."""
         return await self._idlest().run(jobs.read_text, text)
+
+    async def correct(self, document: str, body: str) -> str | None:
+        """A document with a person's corrections. CodecProblems, NotJson."""
+        return await self._idlest().run(jobs.correct, document, body)
+
+    async def carry(self, reviewed: str, version: int, read: str) -> Carried:
+        """A document read anew, with a person's readings kept."""
+        return await self._idlest().run(jobs.carry, reviewed, version, read)
+
+    async def diff(self, before: str, after: str, versions: tuple[int, int]) -> bytes:
+        """What changed from one document to another."""
+        return await self._idlest().run(jobs.diff, before, after, versions)
 
     async def judge_inline(self, body: bytes, options: Options) -> bytes:
         """Judge a record by a trial that came along with it."""

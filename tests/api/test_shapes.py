@@ -39,7 +39,19 @@ async def test_every_answer_is_as_described(client):
     for patient in patients:
         check(await client.post("/v1/evaluate", content=patient, headers=JSON), "/v1/evaluate")
     check(await client.get("/v1/trials"), "/v1/trials", "get")
+    await client.post("/v1/trials", content=examples.PAGE, headers={"Content-Type": "text/plain"})
     check(await client.get("/v1/trials/NCT00000000/registration"), "/v1/trials/{trial_id}/registration", "get")
+    path = "/v1/trials/{trial_id}/criteria"
+    corrected = await client.put(
+        path.replace("{trial_id}", "NCT00000000"), content=json.dumps(examples.CORRECTION), headers=JSON
+    )
+    check(corrected, path, "put")
+    version = corrected.json()["version"]
+    check(await client.get("/v1/trials/NCT00000000"), "/v1/trials/{trial_id}", "get")
+    found = await client.get(f"/v1/trials/NCT00000000?diff={version - 1},{version}")
+    assert found.json()["criteria"]
+    check(found, "/v1/trials/{trial_id}", "get")
+    check(await client.put(path.replace("{trial_id}", "NCT00000000"), content="{}", headers=JSON), path, "put")
     check(await client.post("/v1/read", content=examples.CRITERIA, headers={"Content-Type": "text/plain"}), "/v1/read")
     check(await client.get("/health/live"), "/health/live", "get")
     check(await client.get("/health/ready"), "/health/ready", "get")
@@ -53,15 +65,20 @@ async def test_every_problem_is_as_described(client):
 
 
 async def test_every_example_of_a_body_can_be_sent(client):
-    for path, calls in MADE["paths"].items():
-        for media_type, content in calls.get("post", {}).get("requestBody", {}).get("content", {}).items():
-            bodies = (
-                [content["example"]] if "example" in content else [e["value"] for e in content["examples"].values()]
+    bodies = [
+        (method, path, *content)
+        for path, calls in MADE["paths"].items()
+        for method in ("post", "put")
+        for content in calls.get(method, {}).get("requestBody", {}).get("content", {}).items()
+    ]
+    assert {method for method, *_ in bodies} == {"post", "put"}
+    for method, path, media_type, content in bodies:
+        for each in content.get("examples", {"": {"value": content.get("example")}}).values():
+            body = each["value"]
+            answer = await client.request(
+                method,
+                path.replace("{trial_id}", "NCT00000000"),
+                content=body if isinstance(body, str) else json.dumps(body),
+                headers={"Content-Type": media_type},
             )
-            for body in bodies:
-                answer = await client.post(
-                    path.replace("{trial_id}", "NCT00000000"),
-                    content=body if isinstance(body, str) else json.dumps(body),
-                    headers={"Content-Type": media_type},
-                )
-                assert answer.status_code in {200, 201}, (path, media_type, answer.text)
+            assert answer.status_code in {200, 201}, (path, media_type, answer.text)

@@ -168,3 +168,26 @@ def test_import_tells_fhir_from_studies_by_its_resource_type(eligo, tmp_path):
     done = eligo("import", str(file))
 
     assert "1 new, 0 as before, 0 refused." in done.stdout, done.stderr
+
+
+def test_a_person_shows_corrects_and_compares(eligo, tmp_path):
+    (tmp_path / "page.txt").write_text(examples.PAGE)
+    (tmp_path / "correction.json").write_text(json.dumps(examples.CORRECTION))
+    eligo("import", "page.txt")
+
+    first = eligo("correct", "NCT00000000", "correction.json", "--by", "curator-7").stdout
+    again = eligo("correct", "NCT00000000", "correction.json").stdout
+    late = eligo("correct", "NCT00000000", "correction.json", "--if-version", "1", code=1).stderr
+    shown = eligo("show", "NCT00000000").stdout
+    told = json.loads(eligo("show", "--json", "NCT00000000").stdout)
+    changed = eligo("diff", "NCT00000000", "1", "2").stdout
+
+    assert first == "NCT00000000 version 2 (new), reviewed.\n"
+    assert again == "NCT00000000 version 2 (as before), reviewed.\n"
+    assert "is at version 2" in late
+    assert "Reviewed by curator-7" in shown
+    assert told["review"]["by"] == "curator-7"
+    assert "affects verdicts" in changed
+    assert "is breastfeeding" in changed
+    assert json.loads(eligo("diff", "--json", "NCT00000000", "1", "2").stdout)["counts"]["reread"] == 1
+    assert "no criterion" in eligo("correct", "NCT00000000", "-", code=1, stdin='{"criteria": [{"id": "X"}]}').stderr
