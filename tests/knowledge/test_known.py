@@ -82,12 +82,11 @@ def test_what_is_read_of_the_reference_material_is_known(shared):
 
 
 def test_places_are_where_the_codec_writes_them():
-    node = n.AnyOf(
-        (n.HasCondition("hiv-infection", excluding=(n.Except("melanoma", only=n.IsAlive()),)), n.Not(n.IsAlive()))
-    )
-    written = encode(node)
+    excluding = (n.Except("melanoma", only=n.IsAlive()),)
+    node = n.AnyOf((n.HasCondition("hiv-infection", excluding=excluding), n.Not(n.IsAlive())))
+    written: Any = encode(node)
     for pointer, each in places(node):
-        found = written
+        found: Any = written
         for key in pointer.split("/")[1:]:
             found = found[int(key)] if isinstance(found, list) else found[key]
         if "kind" in found:
