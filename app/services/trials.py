@@ -375,6 +375,6 @@ def trial_json(version: int, document: str, review: Review | None) -> bytes:
     for each in trial["criteria"]:
         each["reviewed"] = bool(each.get("reviewed"))
     told = None if review is None else {"by": review.by, "at": review.at.isoformat(), "version": review.version}
-    return orjson.dumps(
-        {"id": trial.pop("id"), "version": version, "reviewed": review is not None, "review": told, **trial}
-    )
+    head = {"id": trial.pop("id"), "version": version}
+    head |= {key: trial.pop(key) for key in ("title", "status", "phase", "conditions")}
+    return orjson.dumps({**head, "reviewed": review is not None, "review": told, **trial})
