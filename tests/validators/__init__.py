@@ -1,0 +1,70 @@
+"""Validators of FHIR that are not Eligo's own: `fhir.resources` (R4B, R5), npm `fhir` and the JSON Schema (R4)."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_HERE = Path(__file__).parent
+# What the two say though the standard says otherwise, and nothing else:
+_KNOWN = (
+    # R4 binds Expression.language extensibly; the schema lists only the codes that R4 itself defines. The code is that
+    # of R4B and R5.
+    re.compile(r"PlanDefinition/\S+ /action/\d+/action/\d+/condition/0/expression/language must be equal to one of .*"),
+    # A required element may have an extension in place of a value (`_status`, where the register does not know it).
+    re.compile(r"ResearchStudy/\S+ ResearchStudy\.status: Missing property"),
+)
+
+
+def problems_by_models(resource: dict[str, Any], version: str) -> list[str]:
+    """What `fhir.resources` says of a resource and of all that it holds."""
+    folder = "fhir.resources.R4B." if version == "4.0" else "fhir.resources."
+    found = []
+    for each in _inside(resource):
+        name = each["resourceType"]
+        model = getattr(importlib.import_module(f"{folder}{name.lower()}"), name)
+        try:
+            model.model_validate(each)
+        except ValueError as error:
+            found.append(f"{name}/{each.get('id')} ({version}): {str(error)[:500]}")
+    return found
+
+
+def problems_in_r4(resources: Iterable[dict[str, Any]]) -> list[str]:
+    """What npm `fhir` and the R4 JSON Schema say of the resources and of all that they hold. Skips without Node."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        pytest.skip("Node is not on this machine: the validators that are not Python's cannot run.")
+    _install(npm)
+    lines = [json.dumps(one) for each in resources for one in _inside(each)]
+    ran = subprocess.run(
+        [node, str(_HERE / "validate.mjs")], input="\n".join(lines), capture_output=True, text=True, check=True
+    )
+    answers = [json.loads(each) for each in ran.stdout.splitlines()]
+    assert len(answers) == len(lines), ran.stderr
+    told = [f"{kind}: {each}" for answer in answers for kind in ("fhir", "schema") for each in answer[kind]]
+    return [each for each in told if not any(known.search(each) for known in _KNOWN)]
+
+
+def _install(npm: str) -> None:
+    if not (_HERE / "node_modules" / "fhir").is_dir():
+        subprocess.run(
+            [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=_HERE, check=True, capture_output=True
+        )
+
+
+def _inside(resource: dict[str, Any]) -> list[dict[str, Any]]:
+    """The resource, and those of its Bundle or Parameters; what it contains is checked with it."""
+    if resource["resourceType"] != "Bundle":
+        return [resource]
+    held = [one for each in resource["entry"] if "resource" in each for one in _inside(each["resource"])]
+    entries = [{key: value for key, value in each.items() if key != "resource"} for each in resource["entry"]]
+    return [{**resource, "entry": [each for each in entries if each]}, *held]
