@@ -6,7 +6,6 @@ after the other on the same bytes, so that it means the same on another machine.
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import resource
@@ -23,6 +22,7 @@ from rich.table import Table
 from app.knowledge.load import load_catalogue
 from app.reader import read_criteria_text, read_registration, read_study
 from app.services import core
+from app.services.jobs import settle
 from app.services.options import Options
 from benchmarks.records import life, visit
 
@@ -175,11 +175,10 @@ def many_patients(console: Console) -> None:
 
 
 def main() -> None:
-    """All of them, in a process that has its catalogue and leaves it out of garbage collection, as workers do."""
+    """All of them, in a process that has its catalogue and collects garbage as workers do."""
     console = Console(width=120)
     load_catalogue()
-    gc.collect()
-    gc.freeze()
+    settle()
     for measure in (whole_reports, many_trials, many_patients):
         measure(console)
 

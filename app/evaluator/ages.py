@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from app.criteria.nodes import AgeIs, Op, Sex, SexIs
-from app.criteria.time import Duration, TimeUnit, after, completed
+from app.criteria.time import Duration, after, completed
 from app.criteria.words import range_words
 from app.evaluator.truth import Truth, all_of
 from app.evaluator.verdict import Basis, Evidence, Missing, Role, Verdict
@@ -24,7 +24,7 @@ def judge_age(case: Case, node: AgeIs) -> Verdict:
     """The verdict on an AgeIs; a partial birth date gives every age that it allows."""
     patient = case.chart.patient
     birth = case.birth
-    said = case.memory.of_node(node, None, lambda: range_words((each.op, each.age.words()) for each in node.bounds))
+    said, lengths = case.memory.of_node(node, None, lambda: _asked(node))
     if birth is None or birth.earliest is None or birth.latest is None:
         return no_birth_date(node)
     oldest = _holds(node, birth.earliest, case.as_of)
@@ -48,7 +48,7 @@ def judge_age(case: Case, node: AgeIs) -> Verdict:
         Basis.EVIDENCE,
         f"Age {about}{age} {unit}{'' if age == 1 else 's'} (born {birth.text}) {verb} {said}.",
         (shown,),
-        turns_on=_turns(node, birth.latest, case.as_of, holds) if birth.earliest == birth.latest else None,
+        turns_on=_turns(node, lengths, birth.latest, case.as_of, holds) if birth.earliest == birth.latest else None,
     )
 
 
@@ -84,24 +84,28 @@ def _steady(node: AgeIs, earliest: date, latest: date, on: date, holds: Truth) -
     return _holds(node, middle, on) is holds
 
 
-def _turns(node: AgeIs, born: date, on: date, holds: Truth) -> date | None:
-    """The first day on which growing older alone answers otherwise."""
-    days = set()
+def _asked(node: AgeIs) -> tuple[str, tuple[Duration, ...]]:
+    """The bounds in words, and the ages at which the answer can change."""
+    ages = []
     for each in node.bounds:
         for more in (0, 1):
-            try:
-                days.add(after(born, _length(int(each.age.count) + more, each.age.unit)))
-            except ValueError:
-                continue
+            with suppress(ValueError):  # longer than the calendar
+                ages.append(Duration(Decimal(int(each.age.count) + more), each.age.unit))
+    return range_words((each.op, each.age.words()) for each in node.bounds), tuple(ages)
+
+
+def _turns(node: AgeIs, lengths: tuple[Duration, ...], born: date, on: date, holds: Truth) -> date | None:
+    """The first day on which growing older alone answers otherwise."""
+    days = set()
+    for each in lengths:
+        try:
+            days.add(after(born, each))
+        except ValueError:
+            continue
     for day in sorted(days):
         if day > on and _holds(node, born, day) is not holds:
             return day
     return None
-
-
-@lru_cache(maxsize=512)
-def _length(count: int, unit: TimeUnit) -> Duration:
-    return Duration(Decimal(count), unit)
 
 
 def judge_sex(case: Case, node: SexIs) -> Verdict:

@@ -55,7 +55,10 @@ from app.evaluator.treatments import judge_treatment, judge_vaccine
 from app.evaluator.washouts import judge_elapsed
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from app.criteria.nodes import Criterion
+    from app.criteria.time import Duration
     from app.evaluator.facts import Chart
     from app.evaluator.report import Status
     from app.evaluator.settings import EvaluationSettings
@@ -104,8 +107,8 @@ class Judge:
         settings = replace(settings, trial_ids=frozenset()) if settings.trial_ids else settings
         shown_types = tuple([case.chart.shown_type(each) for each in _TYPES])
         key = (
-            case.profile, shown_types, settings.as_of, settings.max_age, settings.stale_after,
-            settings.childbearing_ages, settings.weight_max_older, tuple(settings.ranges.items()),
+            case.profile, shown_types, settings.as_of, _length(settings.max_age), _length(settings.stale_after),
+            settings.childbearing_ages, _length(settings.weight_max_older), tuple(settings.ranges.items()),
         )  # fmt: skip
 
         def make() -> Blank:
@@ -151,6 +154,10 @@ class Judge:
             if touched is None or not questions.isdisjoint(touched):
                 return None
         return entry.verdict
+
+
+def _length(duration: Duration | None) -> tuple[Decimal, str] | None:
+    return None if duration is None else (duration.count, duration.unit.value)
 
 
 def _nobody(_: Criterion) -> Verdict:

@@ -11,7 +11,7 @@ from app.criteria.nodes import NormalEnd, NormalLimit
 from app.criteria.time import TimeUnit, completed
 from app.evaluator.facts import NumberValue
 from app.evaluator.matching import has_code
-from app.evaluator.quantities import Interval, Unreadable, convert, read_unit
+from app.evaluator.quantities import Interval, Unreadable, convert, exact, read_unit
 from app.evaluator.truth import Truth, all_of
 from app.evaluator.wording import coded_text
 from app.knowledge.catalogue import Modifier
@@ -78,12 +78,13 @@ def limit_value(end: End, limit: NormalLimit, unit: str, analyte: Analyte, case:
 
 def _in_unit(end: NumberValue, unit: str, analyte: Analyte, case: Case) -> Fraction | None:
     """The end in the value's unit, which is also its own where it has none."""
+    value = exact(end.value)
     if not end.code and not end.unit:
-        return Fraction(end.value)
+        return value
     own = read_unit(end, analyte, case.catalogue)
     if isinstance(own, Unreadable):
         return None
-    found = convert(Interval(Fraction(end.value), Fraction(end.value), own), unit, analyte, case.catalogue)
+    found = convert(Interval(value, value, own), unit, analyte, case.catalogue)
     return None if isinstance(found, Unreadable) else found.low
 
 

@@ -130,8 +130,8 @@ def combine(
 ) -> Verdict:
     """The one answer that all of them give; where they differ it is unknown."""
     seen = {each.holds for _, each in answers}
-    evidence = distinct(one for fact, each in answers for one in evidence_of(case, fact, each))
-    text = sentence("; ".join(dict.fromkeys(each.text for _, each in answers)))
+    evidence = distinct([one for fact, each in answers for one in evidence_of(case, fact, each)])
+    text = sentence("; ".join(dict.fromkeys([each.text for _, each in answers])))
     if len(seen) == 1 and Truth.UNKNOWN not in seen:
         return Verdict(seen.pop(), node, Basis.EVIDENCE, text, evidence=evidence)
     if Truth.TRUE in seen and Truth.FALSE in seen:

@@ -13,6 +13,8 @@ from app.evaluator.truth import Truth
 from app.knowledge.ucum import NotComparable, UnitError
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from app.evaluator.facts import Value
     from app.knowledge.catalogue import Analyte, Catalogue
 
@@ -77,14 +79,19 @@ def read_interval(value: Value | None, analyte: Analyte, catalogue: Catalogue) -
             if isinstance(first, Unreadable) or any(each != first for each in units):
                 return first if isinstance(first, Unreadable) else Unreadable("the range has two units")
             return Interval(
-                None if low is None else Fraction(low.value), None if high is None else Fraction(high.value), first
+                None if low is None else exact(low.value), None if high is None else exact(high.value), first
             )
         case _:
             return Unreadable("it is not a number")
 
 
+def exact(number: Decimal) -> Fraction:
+    """The same number; from two integers, for which a fraction is made without a look at what kind of number it is."""
+    return Fraction(*number.as_integer_ratio())
+
+
 def _with_comparator(value: NumberValue, unit: str) -> Interval | Unreadable:
-    number = Fraction(value.value)
+    number = exact(value.value)
     match value.comparator:
         case "":
             return Interval(number, number, unit)

@@ -57,6 +57,8 @@ def distinct(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
     Told apart by what they read and said: hashing whole elements costs more than judging them.
     """
     elements = tuple(evidence)
+    if len(elements) <= 1:
+        return elements
     seen: dict[tuple[str, str, str], Evidence] = {}
     for each in elements:
         first = seen.setdefault((each.reference, each.path, each.value), each)

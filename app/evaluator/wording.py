@@ -20,7 +20,9 @@ _UNITLESS = frozenset({"", "1"})
 def number_text(number: Decimal | Fraction) -> str:
     """A decimal as it was written; a fraction as its decimal where it is one, else to six places."""
     if isinstance(number, Decimal):
-        return format(number, "f") if len(number.as_tuple().digits) <= _MOST_DIGITS else _rounded(Fraction(number))
+        text = format(number, "f")
+        is_short = len(text) <= _MOST_DIGITS or len(number.as_tuple().digits) <= _MOST_DIGITS
+        return text if is_short else _rounded(Fraction(number))
     rest = number.denominator
     for factor in (2, 5):
         while rest % factor == 0:

@@ -79,6 +79,7 @@ _TYPES: dict[Family, tuple[str, ...]] = {
     Family.ALLERGY: ("AllergyIntolerance",),
     Family.OBSERVATION: ("Observation",),
 }
+_TYPES_OF = {family: frozenset(types) for family, types in _TYPES.items()}
 _FAMILY_OF = {str(each): each for each in Family}
 _CODES: dict[type[Resource], tuple[Callable[[Any], Raw], str]] = {
     resources.Condition: (attrgetter("code"), "Condition.code"),
@@ -156,7 +157,14 @@ class PatientChart:
 
     def shown(self, family: Family) -> bool:
         """Whether nothing found means that there is nothing."""
-        return any(self.shown_type(each) for each in _TYPES[family])
+        if self._absence != "default":
+            return self._absence == "closed"
+        types = _TYPES_OF[family]
+        return not (
+            types.isdisjoint(self._gathered.shown)
+            and types.isdisjoint(self._searched)
+            and types.isdisjoint(self._complete)
+        )
 
     def shown_type(self, resource_type: str) -> bool:
         """The same for one resource type."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from app.services.options import Options
     from app.services.reading import ReadTrial
 
+_COLLECT_AFTER = 50_000
 _FRAMES = 6
 
 
@@ -80,9 +81,17 @@ def work(pipe: Connection, canonical: Canonical) -> None:
 
 def _lay_desk(canonical: Canonical) -> Desk:
     desk = Desk(load_catalogue(), canonical)
-    gc.collect()
-    gc.freeze()  # the catalogue stays: no collection need look at it again
+    settle()
     return desk
+
+
+def settle() -> None:
+    """Leave what there is by now out of garbage collection, for it stays, and collect seldom: a job makes much, and
+    what it makes goes by itself when it is done.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER, 20, 20)
 
 
 def answer(job: Callable[..., object], *args: Any, **kwargs: Any) -> Answer:

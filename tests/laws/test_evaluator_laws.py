@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import settings as run
 from hypothesis import strategies as st
+from msgspec import structs
 
+import app.evaluator.others
 from app.criteria.nodes import (
     CURRENT,
     EVER,
@@ -33,9 +37,10 @@ from app.criteria.nodes import (
 )
 from app.evaluator.case import Memory
 from app.evaluator.evaluate import Judge
-from app.evaluator.facts import Activity, Certainty
+from app.evaluator.facts import Activity, Certainty, Coded, ConditionFact
+from app.evaluator.quantities import exact
 from app.evaluator.truth import Truth, all_of, any_of, at_least
-from app.evaluator.verdict import Role, Verdict
+from app.evaluator.verdict import Evidence, Role, Verdict, distinct
 from tests.evaluator.fakes import (
     CATALOGUE,
     Any_,
@@ -220,3 +225,40 @@ def _begins_later(each: Any_) -> bool:
     """A record of the days to come: time alone would make it count."""
     start = getattr(each, "start", None)
     return start is not None and start.earliest is not None and start.earliest > settings().as_of
+
+
+# --- what is worked out once instead of many times -------------------------------------------------------------------
+
+entries = st.lists(conditions, max_size=6, unique_by=lambda each: each.source.reference).map(tuple)
+elements = st.tuples(
+    st.sampled_from(["Condition/1", "Condition/2"]),
+    st.sampled_from(list(Role)),
+    st.just("Condition.code"),
+    st.sampled_from(["asthma", "stroke"]),
+    st.sampled_from(["", "2026"]),
+).map(lambda each: Evidence(*each))
+
+
+@run(max_examples=300, deadline=None)
+@given(st.builds(HasCondition, st.just("malignancy"), whens, other_than=st.just(("breast-cancer",))), entries)
+def test_one_of_the_entries_that_answer_alike_stands_for_all_of_them(
+    node: HasCondition, found: tuple[ConditionFact, ...]
+) -> None:
+    """A chart has one `Coded` for one code, as these are given."""
+    codes: dict[str, Coded] = {}
+    facts = [structs.replace(each, code=codes.setdefault(each.code.codings[0].code, each.code)) for each in found]
+
+    with patch.object(app.evaluator.others, "_each_kind", lambda studied, _: list(studied)):
+        each_tried = judge(node, *facts)
+
+    assert judge(node, *facts) == each_tried
+
+
+@given(st.lists(elements, max_size=6))
+def test_distinct_elements_are_those_that_differ_in_anything(found: list[Evidence]) -> None:
+    assert distinct(found) == tuple(dict.fromkeys(found))
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False))
+def test_a_number_is_exact_as_a_fraction(number: Decimal) -> None:
+    assert exact(number) == Fraction(number)
