@@ -18,7 +18,7 @@ from rich.markup import escape
 
 from app import __version__
 from app.api.callers import ANONYMOUS
-from app.cli import demonstration, files, importing, tables
+from app.cli import coverage, demonstration, files, importing, tables
 from app.errors import EligoError
 from app.main import AtHand, at_hand, create_app, ensure_current
 from app.services.options import BadParameter, Options, read_complete, read_max_age
@@ -149,20 +149,48 @@ def import_trials(
 
 @app.command()
 def read(
-    file: Annotated[
-        Path, typer.Argument(help="A page or criteria, a study, FHIR ... as for `eligo import`, or - for stdin.")
+    given: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE", help="A page or criteria, a study, FHIR ... as for `eligo import`, or - for stdin."
+        ),
     ],
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="The criteria as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The criteria (or the report) as JSON.")] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Read many files and folders, and write to DIR how much was understood and what to learn next.",
+        ),
+    ] = None,
 ) -> None:
     """Show how criteria are read. Nothing is stored."""
+    if report is not None:
+        raise typer.Exit(_report(files.expanded(given), report, as_json=as_json))
+    if len(given) != 1:
+        _usage("Give one file; or --report DIR for many.")
     from app.services.local import Local  # noqa: PLC0415  the catalogue takes a moment; other commands need none of it
 
+    file = given[0]
     criteria = orjson.loads(asyncio.run(Local().read(files.media_type_of(file), files.read_text(file))))["criteria"]
     if as_json:
         typer.echo(orjson.dumps({"criteria": criteria}, option=orjson.OPT_INDENT_2).decode())
     else:
         _print(tables.criteria_table(criteria))
+
+
+def _report(sources: list[Path], folder: Path, *, as_json: bool) -> int:
+    found = coverage.measure(sources)
+    coverage.write(found, folder)
+    if as_json:
+        typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+    else:
+        _print(coverage.shown(found))
+        for each in found["refused"]:
+            typer.echo(f"{each['source']}: {each['error']}", err=True)
+        typer.echo(f"Written to {folder}: {coverage.TEXT_NAME}, {coverage.JSON_NAME}.")
+    return _ERROR if found["refused"] else 0
 
 
 @app.command()
