@@ -42,7 +42,7 @@ def expanded(given: Iterable[Path]) -> list[Path]:
             if not below:
                 raise BadPath(each, f"has no file in it that ends in {', '.join(sorted(_MEDIA_TYPES))}")
             files += below
-        elif each.is_file():
+        elif each == STDIN or each.is_file():
             files.append(each)
         else:
             raise BadPath(each, "is neither a file nor a folder, nor a number such as NCT03619954")

@@ -161,6 +161,10 @@ class Importer:
             return
         self._journal.add(key)
         trial = orjson.loads(registered.trial)
+        notes = trial["notes"]
+        if source.file is None and registered.id != source.name:
+            notes = [f"The register knows {source.name} as {registered.id}.", *notes]
+            console.print(f"[yellow]{escape(notes[0])}[/]")
         counts = Counter(each["reading"] for each in trial["criteria"])
         self.tally.readings.update(counts)
         if registered.is_new:
@@ -175,7 +179,7 @@ class Importer:
                 "isNew": registered.is_new,
                 "title": trial["title"],
                 "criteria": {each.value: counts[each] for each in Reading},
-                "notes": trial["notes"],
+                "notes": notes,
             }
         )
 

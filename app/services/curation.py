@@ -176,8 +176,9 @@ def _note(given: object, here: str, problems: list[CodecProblem]) -> str:
 
 def _apply(stored: Json, node: Criterion, note: str, catalogue: Catalogue) -> bool:
     """Put the correction into the stored criterion; whether that changed anything."""
-    expression = encode(node)
-    is_new = expression != stored["expression"]
+    # The same meaning without its quotes (or with others) is the same expression: the quotes that are there stay.
+    is_new = node != decode(stored["expression"])
+    expression = encode(node) if is_new else stored["expression"]
     notes = [CORRECTED] if is_new else list(stored["notes"])
     if note and note not in notes:
         notes.append(note)

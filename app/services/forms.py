@@ -22,6 +22,7 @@ MEDIA_TYPES = (TEXT, JSON, FHIR, XML, "text/xml", CSV)
 """What a trial may be sent as. Which form it is, the body says."""
 
 _MARKUP = re.compile(rf"\s*<(?:\?xml\b|!--|!DOCTYPE\b|{XML_ROOT}\b)")
+_HTML = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
 _ROWS = ("studies", "data", "trials")
 """Where answers of registers to a search keep what they found: ClinicalTrials.gov, the NCI now and before."""
 
@@ -72,6 +73,10 @@ class Part(NamedTuple):
 def sent_trial(media_type: str, body: str) -> Sent:
     """What the body is. NotJson, UnusableTrial: it is no trial, or several."""
     kind = _kind(media_type, body)
+    if kind in {TEXT, XML} and _HTML.match(body):
+        raise UnusableTrial(
+            "", "This is an HTML page. Send its text as copied, or the study as JSON from the register."
+        )
     if kind == XML:
         return Sent(Form.XML, body)
     if kind == CSV:
@@ -187,7 +192,7 @@ def _rows(body: str) -> Iterator[Part]:
         # A second line of headings repeats the names; it is no trial.
         if any(cell.strip() for cell in row) and [each.strip() for each in row] != [each.strip() for each in header]:
             written = io.StringIO(newline="")
-            csv.writer(written, lineterminator="\n").writerows([header, row])
+            csv.writer(written).writerows([header, row])
             yield Part(f"row {number}", CSV, written.getvalue())
 
 

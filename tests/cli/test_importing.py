@@ -148,6 +148,18 @@ def test_numbers_are_fetched_from_the_register_that_the_settings_name(eligo):
     assert again.stdout.splitlines()[-1] == "0 new, 1 as before, 0 refused."
 
 
+def test_a_number_that_the_register_has_given_up_is_told_with_the_one_it_has_now(eligo):
+    with registering(NCT00000002=[Answer(200, study("NCT00000001"))]) as register:
+        done = eligo("import", "NCT00000002", ELIGO_REGISTRY_URL=register.url)
+
+    assert ids(done.stdout) == ["NCT00000001"]
+    assert "The register knows NCT00000002 as NCT00000001." in done.stderr
+
+
+def test_a_trial_is_taken_from_standard_input(eligo):
+    assert ids(eligo("import", "-", stdin=study("NCT00000001")).stdout) == ["NCT00000001"]
+
+
 @pytest.mark.parametrize("busy", [429, 503])
 def test_a_busy_register_is_asked_again_when_it_says(eligo, busy):
     later = Answer(busy, "", (("Retry-After", "0"),))
