@@ -74,15 +74,27 @@ _SCOPES = frozenset({"family", "cohort", "arm", "part", "group", "phase", "stage
 _CHANGES = frozenset({"ever", "ever-or-current", "neg", "suspected", "unless", "if", "age", "childbearing"})
 _NOTE = re.compile(r"^\W*(?:note|n\.b\.|remark)\s*[:,]\s*", re.IGNORECASE)
 _SPLITS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r",?\s+or\s+(?=who\b)", re.IGNORECASE), "or"),
-    (re.compile(r",?\s+and\s+(?=(?:have|has|had|who|whose|his|her|their|inability|is|are)\b)", re.IGNORECASE), "and"),
+    (re.compile(r"(?:,|(?<=[^\s,]))\s+or\s+(?=who\b)", re.IGNORECASE), "or"),
+    (
+        re.compile(
+            r"(?:,|(?<=[^\s,]))\s+and\s+(?=(?:have|has|had|who|whose|his|her|their|inability|is|are)\b)", re.IGNORECASE
+        ),
+        "and",
+    ),
     (re.compile(r",\s+(?=(?:have|has|had|who)\b)", re.IGNORECASE), "and"),
-    (re.compile(r"\s+(?=who (?:have|has|had)\b)", re.IGNORECASE), "and"),
-    (re.compile(r"\s+(?=(?:are|is) unable\b)", re.IGNORECASE), "and"),
+    (re.compile(r"(?<=\S)\s+(?=who (?:have|has|had)\b)", re.IGNORECASE), "and"),
+    (re.compile(r"(?<=\S)\s+(?=(?:are|is) unable\b)", re.IGNORECASE), "and"),
     (re.compile(r",\s+and\s+", re.IGNORECASE), "list"),
-    (re.compile(r",?\s+or\s+(?=(?:in combination|combined)\b)", re.IGNORECASE), "or"),
-    (re.compile(r"\s+and\s+", re.IGNORECASE), "list"),
+    (re.compile(r"(?:,|(?<=[^\s,]))\s+or\s+(?=(?:in combination|combined)\b)", re.IGNORECASE), "or"),
+    (re.compile(r"(?<=\S)\s+and\s+", re.IGNORECASE), "list"),
 )
+_SEGMENT = re.compile(r";\s*")
+_LISTED = re.compile(r"(?:including but not limited to|including|such as)\s*:\s*", re.IGNORECASE)
+_EXAMPLES = re.compile(r"\b(?:such as|including|for example)\s+", re.IGNORECASE)
+# Longer than any sentence that can be read with certainty, and short enough that every reading of it is a matter of
+# milliseconds.
+_LONGEST = 400
+_MOST_CUTS = 24
 
 
 class Clauses:
@@ -91,6 +103,7 @@ class Clauses:
     def __init__(self, context: Context, *, excludes: bool) -> None:
         self.context = context
         self.excludes = excludes
+        self.left_over_at: int | None = None
 
     def read(self, start: int, end: int) -> Criterion:
         """The node of `text[start:end]`; never raises, never drops a word."""
@@ -101,7 +114,7 @@ class Clauses:
         quote = Quote(text, start, end)
         if "note" in cues:
             return Preference(_flat(text), quote)
-        if _PERSON.match(text) and "judgement" in cues:
+        if "judgement" in cues and _PERSON.match(text):
             return question(text, quote)
         if (head := self._enumeration(start, end)) is not None:
             return head
@@ -244,7 +257,9 @@ class Clauses:
     def _enumeration(self, start: int, end: int) -> Criterion | None:
         """Reads "History of X, including but not limited to: A; B; C": the class and every member named."""
         text = self.context.source[start:end]
-        match = re.search(r",?\s*(?:including but not limited to|including|such as)\s*:\s*", text, re.IGNORECASE)
+        if ";" not in text or ":" not in text:
+            return None
+        match = _LISTED.search(text)
         if match is None or ";" not in text[match.end() :]:
             return None
         head = self._clause(start, start + match.start())
@@ -265,8 +280,10 @@ class Clauses:
         quote = Quote(text, start, end)
         tokens = self.context.tokens(start, end)
         cues = {cue for token in tokens for cue in token.cues}
-        if _PERSON.match(text) and "judgement" in cues:
+        if "judgement" in cues and _PERSON.match(text):
             return question(text, quote)
+        if len(tokens) > _LONGEST:
+            return question(text, quote) if "judgement" in cues else NotUnderstood(_flat(text), quote)
         if topic := _TOPIC.match(text):
             node = self._topic(topic, start, end)
             if node is not None:
@@ -290,8 +307,10 @@ class Clauses:
     def _examples_of_a_question(self, start: int, end: int) -> Criterion | None:
         """Reads "Factors that affect X, such as A, B": a named example suffices; for others a person is asked."""
         text = self.context.source[start:end]
-        match = re.search(r",?\s*\b(?:such as|including|for example)\s+", text, re.IGNORECASE)
-        if match is None or not self.excludes or any(sign in text for sign in "();"):
+        if not self.excludes or any(sign in text for sign in "();"):
+            return None
+        match = _EXAMPLES.search(text)
+        if match is None:
             return None
         head = self.context.tokens(start, start + match.start())
         if any(token.duration is not None or "within" in token.cues for token in head):
@@ -318,12 +337,15 @@ class Clauses:
     def _scan(self, start: int, end: int) -> Criterion | None:
         try:
             return Scanner(self.context, start, end, excludes=self.excludes).read()
-        except UnreadError:
+        except UnreadError as error:
+            self.left_over_at = error.left_over_at
             return self._repaired(start, end)
 
     def _repaired(self, start: int, end: int) -> Criterion | None:
         """A limit that lost its brackets in the middle of a name ("B HBV DNA>1000copy/mL/C virus hepatitis")."""
         tokens = self.context.tokens(start, end)
+        if not any(token.stem == "/" for token in tokens):
+            return None
         for k, token in enumerate(tokens):
             named = names_of(token, NameKind.ANALYTE)
             if (
@@ -336,7 +358,7 @@ class Clauses:
                 continue
             if tokens[k + 3].stem != "/" or tokens[k - 1].names:
                 continue
-            pair = self._shared_head(tokens[k - 1], tokens[k + 4 :])
+            pair = self._shared_head(tokens[k - 1], tokens[k + 4 : k + 5])
             if pair is None:
                 continue
             first, second, used = pair
@@ -436,12 +458,21 @@ class Clauses:
         """The clause cut in two where the halves read better: at least one half must hold a fact."""
         text = self.context.source[start:end]
         quote = Quote(text, start, end)
+        # A word left over in the whole is left over in every part that holds it.
+        stop = end if self.left_over_at is None else self.left_over_at
+        tried: set[int] = set()
+        depth = _Depth(text)
         for pattern, relation in _SPLITS:
             for match in pattern.finditer(text):
-                if text[: match.start()].count("(") != text[: match.start()].count(")"):
+                cut = start + match.start()
+                if cut > stop or len(tried) >= _MOST_CUTS:
+                    break
+                if cut in tried or depth.at(match.start()):
                     continue
-                left = self._scan(start, start + match.start())
+                left = self._scan(start, cut)
                 if left is None:
+                    tried.add(cut)
+                    stop = stop if self.left_over_at is None else min(stop, self.left_over_at)
                     continue
                 right = self._clause(start + match.end(), end)
                 if isinstance(left, SexIs | Preference) or isinstance(right, SexIs | Preference):
@@ -465,16 +496,16 @@ class Clauses:
     # --- text --------------------------------------------------------------------------------------------------------
 
     def _segments(self, start: int, end: int) -> list[tuple[int, int]]:
-        return self._spans(re.compile(r";\s*"), start, end)
+        return self._spans(_SEGMENT, start, end)
 
     def _spans(self, pattern: re.Pattern[str], start: int, end: int) -> list[tuple[int, int]]:
         """Spans between matches of `pattern` that stand outside brackets."""
         spans: list[tuple[int, int]] = []
         begin = start
         text = self.context.source
+        depth = _Depth(text, start)
         for match in pattern.finditer(text, start, end):
-            inside = text[start : match.start()]
-            if inside.count("(") > inside.count(")"):
+            if depth.at(match.start()) > 0:
                 continue
             spans.append((begin, match.start()))
             begin = match.end()
@@ -487,7 +518,7 @@ class Clauses:
             start += 1
         while end > start and text[end - 1] in " \n\t;,:":
             end -= 1
-        if text[start:end].endswith("."):
+        if end > start and text[end - 1] == ".":
             end -= 1
         return start, end
 
@@ -516,6 +547,23 @@ def _has_threshold(node: Criterion) -> bool:
     if isinstance(node, HasCondition):
         return node.degree is not None or node.defined_by is not None
     return isinstance(node, Measured | Scored) or any(map(_has_threshold, children(node)))
+
+
+class _Depth:
+    """How many brackets are open at a place of a text; counted on from the place that was asked for last."""
+
+    def __init__(self, text: str, start: int = 0) -> None:
+        self.text = text
+        self.start = self.place = start
+        self.depth = 0
+
+    def at(self, place: int) -> int:
+        """Brackets opened and not closed before `place`."""
+        if place < self.place:
+            self.place, self.depth = self.start, 0
+        self.depth += self.text.count("(", self.place, place) - self.text.count(")", self.place, place)
+        self.place = place
+        return self.depth
 
 
 def _flat(text: str) -> str:

@@ -5,13 +5,9 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from app.criteria.nodes import Op
 from app.reader.tokens import Tok, Token
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _LEX = re.compile(
     r"""
@@ -28,6 +24,8 @@ _LEX = re.compile(
     """,
     re.VERBOSE,
 )
+_WORDS = frozenset({"word", "by"})
+_SIGNS = frozenset({"punct", "plus"})
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 _PLURALS = (
     ("oses", "osis"),
@@ -62,29 +60,30 @@ def stems(phrase: str) -> tuple[str, ...]:
     )
 
 
-def lex(text: str, start: int, end: int) -> Iterator[Token]:
+def lex(text: str, start: int, end: int) -> list[Token]:
     """The tokens of `text[start:end]`; a hyphen that only joins words is none."""
+    tokens: list[Token] = []
+    add = tokens.append
     for m in _LEX.finditer(text, start, end):
         first, last = m.span()
         written = m[0]
-        match m.lastgroup:
-            case "word" | "by":
-                yield Token(Tok.WORD, stem(written), first, last)
-            case "number":
-                yield Token(Tok.NUMBER, written, first, last, _decimal(written))
-            case "power":
-                exponent = m["exp"] or m["paren"] or m["lost"] or m["sup"].translate(_SUPERSCRIPT)
-                number = Decimal(m["mantissa"].replace(",", ""))
-                yield Token(Tok.NUMBER, written.lower(), first, last, number, int(exponent))
-            case "cmp":
-                yield Token(Tok.COMPARATOR, written.lower(), first, last, op=_op(written))
-            case "grade":
-                yield Token(Tok.WORD, written, first, last)
-            case "plus":
-                yield Token(Tok.PUNCT, written, first, last)
-            case _:
-                if written != "-" or _joins(text, first):
-                    yield Token(Tok.PUNCT, written, first, last)
+        kind = m.lastgroup
+        if kind in _WORDS:
+            add(Token(Tok.WORD, stem(written), first, last))
+        elif kind in _SIGNS:
+            if written != "-" or _joins(text, first):
+                add(Token(Tok.PUNCT, written, first, last))
+        elif kind == "number":
+            add(Token(Tok.NUMBER, written, first, last, _decimal(written)))
+        elif kind == "cmp":
+            add(Token(Tok.COMPARATOR, written.lower(), first, last, op=_op(written)))
+        elif kind == "grade":
+            add(Token(Tok.WORD, written, first, last))
+        else:
+            exponent = m["exp"] or m["paren"] or m["lost"] or m["sup"].translate(_SUPERSCRIPT)
+            number = Decimal(m["mantissa"].replace(",", ""))
+            add(Token(Tok.NUMBER, written.lower(), first, last, number, int(exponent)))
+    return tokens
 
 
 def _decimal(written: str) -> Decimal:

@@ -95,6 +95,8 @@ class Phrases:
     def longest(self, tokens: Sequence[Token], at: int) -> tuple[_Step, int] | None:
         """The longest name or cue that begins at `at`, and the index after it."""
         step = self._first.get(tokens[at].stem)
+        if step is None:
+            return None
         found: tuple[_Step, int] | None = None
         while step is not None:
             at += 1

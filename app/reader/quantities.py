@@ -101,7 +101,7 @@ def number_word(stem: str) -> Decimal | None:
 
 def tokenise(text: str, start: int, end: int, phrases: Phrases) -> list[Token]:
     """Tokens of `text[start:end]`."""
-    return _Numbers(text, join(list(lex(text, start, end)), phrases), phrases, end).read()
+    return _Numbers(text, join(lex(text, start, end), phrases), phrases, end).read()
 
 
 class _Numbers:
@@ -118,8 +118,10 @@ class _Numbers:
         result: list[Token] = []
         i = 0
         while i < len(self.tokens):
-            found = self._counted(i)
-            token, i = found if found is not None else (self.tokens[i], i + 1)
+            token = self.tokens[i]
+            number = token.kind is Tok.NUMBER or (token.kind is Tok.WORD and token.stem in _NUMBER_WORDS)
+            found = self._counted(i) if number else None
+            token, i = found if found is not None else (token, i + 1)
             result.append(token)
         return result
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from app.criteria.nodes import Criterion, NotUnderstood, Outcome, Quote, Route, When
@@ -35,9 +35,10 @@ ROUTES = {
 class UnreadError(Exception):
     """A word was left over, or two readings are possible; never leaves the reader."""
 
-    def __init__(self, word: str) -> None:
+    def __init__(self, word: str, left_over_at: int | None = None) -> None:
         super().__init__(word)
         self.word = word
+        self.left_over_at = left_over_at
 
 
 @dataclass(slots=True)
@@ -144,7 +145,7 @@ class ScanState:
             key = (token.stem, *head.words[cut:])
             if names := self.context.phrases.names.get(key):
                 self.shares = True
-                self.tokens[at] = replace(token, kind=Tok.NAME, stem=" ".join(key), names=names, words=key)
+                self.tokens[at] = token._replace(kind=Tok.NAME, stem=" ".join(key), names=names, words=key)
                 return True
         return False
 

@@ -26,8 +26,8 @@ from app.reader.scan_brackets import ScanBrackets
 from app.reader.scan_state import ROUTES, UnreadError, without_parentheses
 from app.reader.tokens import NameKind, Token, names_of
 
-_HEADS = frozenset({"condition", "disease", "disorder", "drug", "agent", "treatment", "therapy"})
-_JOINERS = {",": ",", "or": "or", "nor": "or", "and": "and", "/": "or", "and/or": "or", ";": "or"}
+HEADS = frozenset({"condition", "disease", "disorder", "drug", "agent", "treatment", "therapy"})
+JOINERS = {",": ",", "or": "or", "nor": "or", "and": "and", "/": "or", "and/or": "or", ";": "or"}
 
 
 class ScanWords(ScanBrackets):
@@ -204,7 +204,7 @@ class ScanWords(ScanBrackets):
 
     def _joiner(self) -> bool:
         token = self.tokens[self.i]
-        join = _JOINERS.get(token.stem)
+        join = JOINERS.get(token.stem)
         if join is None or token.names:
             return False
         if self.drafts:
@@ -329,7 +329,7 @@ class ScanWords(ScanBrackets):
 
     def _neutral(self) -> bool:
         token = self.tokens[self.i]
-        if token.stem in _HEADS and self.drafts and len(self.joins) == len(self.drafts):
+        if token.stem in HEADS and self.drafts and len(self.joins) == len(self.drafts):
             # "... or conditions that may interfere": a thing of its own that no name was found for.
             raise UnreadError(token.stem)
         if token.stem in {".", ":", "-", "etc"} or {"neutral", "etc"} & set(token.cues):

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from app.criteria.nodes import AllOf, AnyOf, Criterion, Elapsed, If, Not, Preference, Quote
 from app.reader.context import Frame
 from app.reader.drafts import question
+from app.reader.gates import GATES
 from app.reader.scan_state import UnreadError
 from app.reader.scan_words import ScanWords
-from app.reader.tokens import NameKind
+from app.reader.tokens import NameKind, Tok
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +29,7 @@ class Scanner(ScanWords):
     def read(self) -> Criterion:
         """The node of the clause; raises UnreadError where a word is left over or no fact was found."""
         while self.i < len(self.tokens):
-            if not any(step() for step in self._steps()):
-                raise UnreadError(self.tokens[self.i].stem)
+            self._step()
         self._finish()
         if not self.drafts and not self.extra and self.sex is not None:
             return self.sex
@@ -42,37 +42,25 @@ class Scanner(ScanWords):
     def scan(self) -> None:
         """Read to the last word without assembling."""
         while self.i < len(self.tokens):
-            if not any(step() for step in self._steps()):
-                raise UnreadError(self.tokens[self.i].stem)
+            self._step()
 
-    def _steps(self) -> tuple[Callable[[], bool], ...]:
-        return (
-            self._elapsed_lead,
-            self._window,
-            self._completed,
-            self._finished,
-            self._anchor,
-            self._moment,
-            self._exception,
-            self._unless,
-            self._parenthesis,
-            self._childbearing,
-            self._group_lead,
-            self._sex_word,
-            self._age,
-            self._study,
-            self._limit_first,
-            self._performance,
-            self._graded,
-            self._named,
-            self._cause,
-            self._including,
-            self._ellipsis,
-            self._mods,
-            self._joiner,
-            self._tail,
-            self._neutral,
-        )
+    def _step(self) -> None:
+        for step in self._steps():
+            if step(self):
+                return
+        token = self.tokens[self.i]
+        raise UnreadError(token.stem, token.start)
+
+    def _steps(self) -> tuple[Callable[[Scanner], bool], ...]:
+        """The steps that the next token can begin, in their order."""
+        token = self.tokens[self.i]
+        key = (token.kind, token.stem, token.cues, token.names)
+        steps = _BEGUN.get(key)
+        if steps is None:
+            steps = tuple(step for name, step in _STEPS if name not in GATES or GATES[name](token))
+            if token.kind is not Tok.QUANTITY and len(_BEGUN) < _MOST_KEPT:
+                _BEGUN[key] = steps
+        return steps
 
     def assemble(self) -> Criterion:
         """The node that the drafts and their joiners come to."""
@@ -194,3 +182,35 @@ def shared_frame(context: Context, start: int, end: int) -> tuple[Frame | None, 
         tuple(scanner.pre.degrees),
     )
     return (None if frame == Frame() else frame), scanner.negative, False
+
+
+_ORDER = (
+    "_elapsed_lead",
+    "_window",
+    "_completed",
+    "_finished",
+    "_anchor",
+    "_moment",
+    "_exception",
+    "_unless",
+    "_parenthesis",
+    "_childbearing",
+    "_group_lead",
+    "_sex_word",
+    "_age",
+    "_study",
+    "_limit_first",
+    "_performance",
+    "_graded",
+    "_named",
+    "_cause",
+    "_including",
+    "_ellipsis",
+    "_mods",
+    "_joiner",
+    "_tail",
+    "_neutral",
+)
+_STEPS: tuple[tuple[str, Callable[[Scanner], bool]], ...] = tuple((name, getattr(Scanner, name)) for name in _ORDER)
+_MOST_KEPT = 20_000
+_BEGUN: dict[tuple[object, ...], tuple[Callable[[Scanner], bool], ...]] = {}

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,9 +52,11 @@ class Name:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One token of a clause; `text[start:end]` of the registration. `stem` is what comparisons use."""
+class Token(NamedTuple):
+    """One token of a clause; `text[start:end]` of the registration. `stem` is what comparisons use.
+
+    A tuple, because one is made of every word of every registration: a frozen class takes four times as long.
+    """
 
     kind: Tok
     stem: str
@@ -69,6 +72,11 @@ class Token:
     words: tuple[str, ...] = ()
 
 
+_NONE: Mapping[NameKind, str] = MappingProxyType({})
+
+
 def names_of(token: Token, *kinds: NameKind) -> Mapping[NameKind, str]:
     """Kind → id for the kinds asked for."""
+    if not token.names:
+        return _NONE
     return {name.kind: name.id for name in token.names if name.kind in kinds}
