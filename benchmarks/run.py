@@ -174,12 +174,43 @@ def many_patients(console: Console) -> None:
     console.print(shown)
 
 
+def reading(console: Console) -> None:
+    """Text to criteria in one process: lines a second, and what no registration would hold."""
+    catalogue = load_catalogue()
+    pages = [page.read_text() for page in sorted((SHARED / "trials").glob("*.txt"))]
+    studies = sorted((HERE / "app" / "demo" / "trials").glob("*.json"))
+    texts = [*pages, *(read_study(json.loads(study.read_text()), catalogue).text for study in studies)]
+    lines = sum(1 for text in texts for each in read_criteria_text(text, catalogue) for _ in each.text.splitlines())
+    took = best(lambda: [read_criteria_text(text, catalogue) for text in texts], 8)
+    size = sum(map(len, texts))
+    shown = table("Text to criteria, one process; target 5,000 lines/s", "text", "MB", "lines/s", "s", "MB/s")
+    shown.add_row(
+        f"{len(texts)} registrations, {lines} lines",
+        f"{size / _MEGABYTE:.2f}",
+        f"{lines / took:,.0f}",
+        f"{took:.2f}",
+        f"{size / _MEGABYTE / took:.2f}",
+    )
+    for name, unit in (
+        ("a line of words", "wibble wobble "),
+        ("nested brackets", "("),
+        ("commas", "diabetes, "),
+        ("numbers", "1 "),
+        ("limits", "ALT < 3 x ULN, "),
+        ("items", "\n- diabetes"),
+    ):
+        text = f"Exclusion Criteria:\n- {unit * (_MEGABYTE // len(unit))}"
+        took = best(partial(read_criteria_text, text, catalogue), 1)
+        shown.add_row(name, f"{len(text) / _MEGABYTE:.2f}", "", f"{took:.2f}", f"{len(text) / _MEGABYTE / took:.2f}")
+    console.print(shown)
+
+
 def main() -> None:
     """All of them, in a process that has its catalogue and collects garbage as workers do."""
     console = Console(width=120)
     load_catalogue()
     settle()
-    for measure in (whole_reports, many_trials, many_patients):
+    for measure in (reading, whole_reports, many_trials, many_patients):
         measure(console)
 
 

@@ -95,6 +95,7 @@ _EXAMPLES = re.compile(r"\b(?:such as|including|for example)\s+", re.IGNORECASE)
 # milliseconds.
 _LONGEST = 400
 _MOST_CUTS = 24
+_MOST_PARTS = 60
 
 
 class Clauses:
@@ -119,9 +120,12 @@ class Clauses:
         if (head := self._enumeration(start, end)) is not None:
             return head
         sentences = self._spans(_SENTENCE, start, end)
+        segments = self._segments(start, end) if len(sentences) == 1 else []
+        if max(len(sentences), len(segments)) > _MOST_PARTS:
+            # No criterion: a page that lost its lines. What each part means hangs on those before it.
+            return NotUnderstood(_flat(text), quote)
         if len(sentences) > 1:
             return self._sentences(sentences, quote)
-        segments = self._segments(start, end)
         if len(segments) > 1:
             return self._join_segments(segments, quote)
         return self._clause(start, end)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 # A bracket that only abbreviates the words before it, or points to an appendix, says nothing of its own.
 _ABBREVIATION = re.compile(
-    r"\(\s*(?=[^)]*[A-Z][^)]*[A-Z0-9])[A-Za-z0-9]{1,8}(?:-[A-Za-z0-9]{1,6})?\s*\)|\(\s*(?:see )?appendix\s*\w*\s*\)",
+    r"\(\s{0,5}(?=[A-Z0-9-]{0,15}[A-Z][A-Z0-9-]{0,15}[A-Z0-9])[A-Z0-9]{1,8}(?:-[A-Z0-9]{1,6})?\s{0,5}\)|"
+    r"\(\s{0,5}(?:see )?appendix\s{0,5}\w{0,9}\s{0,5}\)",
     re.IGNORECASE,
 )
 # Every analyte is shown in a unit in which its results are numbers of ordinary size.

@@ -22,6 +22,9 @@ _CATCH_ALL = re.compile(
 )
 
 
+_DEEPEST = 12
+
+
 @dataclass(slots=True)
 class Item:
     """One item of a list. [start, end) is its own text; `stop` ends its last child.
@@ -153,6 +156,8 @@ class _Tree:
         self.text = text
         self.roots: list[Item] = []
         self.stack: list[Item] = []
+        self.margins: set[tuple[int, str]] = set()
+        self.split_to = 0
         self.part: tuple[int, int] | None = None
         self.part_follows = False
         self.topic: tuple[int, int] | None = None
@@ -190,7 +195,7 @@ class _Tree:
 
     def _unmarked(self, line: _Line, side: Kind, content: str) -> None:
         last = self.stack[-1] if self.stack else None
-        same_side = [root for root in self.roots if root.kind is side]
+        same_side = (bool(self.roots) and self.roots[-1].kind is side) or any(root.kind is side for root in self.roots)
         if last is None and announces(content) and not keeps_list(content, side):
             return  # words that only announce the list are its heading
         if last is None or not same_side:
@@ -202,11 +207,11 @@ class _Tree:
         if opener is not None and not line.blank_before:
             self._child(opener, side, "", "line", line, line.start)
             return
-        previous = self.text[last.start : last.end]
-        if not line.blank_before and not previous.rstrip().endswith((".", ";", "；", "。", ":")):
+        closing = self._last_sign(last)
+        if not line.blank_before and closing not in {".", ";", "；", "。", ":"}:
             last.end = line.end
             return
-        if content[:1].islower() and not previous.rstrip().endswith((".", ":")):
+        if content[:1].islower() and closing not in {".", ":"}:
             last.end = line.end
             return
         self._item(side, "", "paragraph", line, line.start)
@@ -214,9 +219,16 @@ class _Tree:
     def _opener(self) -> Item | None:
         """The innermost open item whose words announce a list, None where none does."""
         for item in reversed(self.stack):
-            if self.text[item.start : item.end].rstrip().endswith((":", "：")):
+            if self._last_sign(item) in {":", "："}:
                 return item
         return None
+
+    def _last_sign(self, item: Item) -> str:
+        """The last character of an item's own words that is no white space: looked for from behind, however long."""
+        end = item.end
+        while end > item.start and self.text[end - 1].isspace():
+            end -= 1
+        return self.text[end - 1 : end] if end > item.start else ""
 
     def _item(self, side: Kind, label: str, style: str, line: _Line, begin: int) -> None:
         if _CATCH_ALL.match(self.text[begin : line.end]):
@@ -266,15 +278,19 @@ class _Tree:
 
     def _indent_of_root(self, line: _Line, style: str) -> bool:
         """Roots stand at this indent already: a line before it has slipped to the left."""
-        return any(root.indent == line.indent and root.style == style for root in self.roots)
+        return (line.indent, style) in self.margins
 
     def _root(self, side: Kind, label: str, style: str, line: _Line, begin: int) -> None:
         item = Item(side, label, style, line.indent, begin, line.end, part=self.part, topic=self.topic)
         self.roots.append(item)
+        self.margins.add((line.indent, style))
         self.stack = [item]
 
     def _child(self, parent: Item, side: Kind, label: str, style: str, line: _Line, begin: int) -> None:
         item = Item(side, label, style, line.indent, begin, line.end, topic=self.topic)
+        if len(self.stack) > _DEEPEST:
+            # A list so deep is damage of layout: what is deeper stands beside.
+            parent = min(self.stack[_DEEPEST - 1], parent, key=self.stack.index)
         parent.children.append(item)
         del self.stack[self.stack.index(parent) + 1 :]
         self.stack.append(item)
@@ -286,7 +302,9 @@ class _Tree:
         last = self.stack[-1]
         if not last.number.isdigit():
             return
-        position = last.start
+        # What a line before this one was searched for is not searched again.
+        position = max(last.start, self.split_to) if self.split_to < last.end else last.start
+        self.split_to = last.end
         while mark := _INLINE.search(self.text, position, last.end):
             value = int(mark[1])
             depth = next(
