@@ -48,12 +48,12 @@ class ScanExceptions(ScanFacts):
 
     def _apply(self, draft: Draft, exceptions: list[Except]) -> None:
         """An excepted treatment of a condition is one that its narrowing asks for ("requiring ..., not B")."""
-        treated = {each.id for each in self.context.catalogue.concepts.values() if each.kind is Kind.TREATMENT}
-        of_treatment = tuple(each for each in exceptions if each.concept in treated)
+        concepts = self.context.catalogue.concepts
+        of_treatment = tuple(each for each in exceptions if concepts[each.concept].kind is Kind.TREATMENT)
         if draft.kind is not NameKind.CONDITION or not draft.restricts or not of_treatment:
             draft.excluding.extend(exceptions)
             return
-        draft.excluding.extend(each for each in exceptions if each.concept not in treated)
+        draft.excluding.extend(each for each in exceptions if each not in of_treatment)
         draft.restricts = [rewrite_treatments(each, of_treatment) or each for each in draft.restricts]
 
     def _exceptions(self, tokens: list[Token]) -> list[Except] | None:
