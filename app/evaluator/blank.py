@@ -187,7 +187,7 @@ class Blank:
             return entry.verdict
 
         # A memo of its own, so that every question is asked and written down.
-        case = replace(self.case, chart=chart, judge=part, memo={})
+        case = replace(self.case, chart=chart, judge=part, readings={}, memo={})
         try:
             verdict = self.judge(case, node)
         except Personal:

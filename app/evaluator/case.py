@@ -165,6 +165,8 @@ class Case:
 
     as_of: date
     stale_before: date
+    readings: dict[int, Any] = field(default_factory=dict)
+    """What treatment records say to every question, by the id of the fact."""
     memo: dict[tuple[object, ...], Any] = field(default_factory=dict)
     """What several nodes of this chart ask for: the latest values, values in a unit, records that nobody can place."""
 

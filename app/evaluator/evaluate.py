@@ -115,7 +115,7 @@ class Judge:
             shown = {str(each): is_shown for each, is_shown in case.shown.items()}
             shown.update(zip(_TYPES, shown_types, strict=True))
             # Its chart and judge are put in place by the blank itself, and nothing of this patient stays.
-            bare = replace(case, chart=BlankChart(shown), settings=settings, judge=_nobody, memo={})
+            bare = replace(case, chart=BlankChart(shown), settings=settings, judge=_nobody, readings={}, memo={})
             return Blank(bare, shown, judge_node, {})
 
         return self.memory.blank(key, make)

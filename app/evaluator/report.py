@@ -191,7 +191,7 @@ def evaluate_trial(trial: CompiledTrial, judge: Judge, engine: Engine, answers: 
     for.
     """
     if answers is None:
-        results = tuple(_result(each, judge.judge(each.part.node)) for each in trial.criteria)
+        results = tuple([_result(each, judge.judge(each.part.node)) for each in trial.criteria])
     else:
         results = tuple(_result(each, judge_with(answers, judge, each.part)) for each in trial.criteria)
     counts = dict.fromkeys(Status, 0)
@@ -292,7 +292,7 @@ class Words:
             "basis": verdict.basis._value_,
             "explanation": self.explain(verdict),
             "evidence": self.evidence(verdict.evidence) if verdict.evidence else [],
-            "missing": [_missing(each) for each in verdict.missing] if open_ else [],
+            "missing": self.missing(verdict.missing) if open_ and verdict.missing else [],
             "questions": _questions(verdict, part) if open_ else [],
             "passesFrom": result.passes_from.isoformat() if result.passes_from is not None else None,
             "parts": [
@@ -312,7 +312,7 @@ class Words:
             "basis": verdict.basis._value_,
             "explanation": self.explain(verdict),
             "evidence": self.evidence(verdict.evidence) if verdict.evidence else [],
-            "missing": [_missing(each) for each in verdict.missing] if open_ else [],
+            "missing": self.missing(verdict.missing) if open_ and verdict.missing else [],
             "questions": _questions(verdict, part) if open_ else [],
             "parts": [
                 self.part(each, below) for each, below in zip(verdict.because, part.parts, strict=False)
@@ -334,6 +334,13 @@ class Words:
             "code": _code(each.code),
             "stale": each.stale,
         }
+
+    def missing(self, items: tuple[Missing, ...]) -> Any:
+        """What to send."""
+        return [
+            {"type": each.type, "code": _code(each.code), "text": each.text, "window": each.window or None}
+            for each in items
+        ]
 
     def note(self, searched: tuple[Family, ...]) -> str:
         """How many records were looked through, and how many of them carry no code that is known."""
@@ -392,10 +399,6 @@ def _questions(verdict: Verdict, part: Part) -> list[Json]:
         if each.holds is Truth.UNKNOWN
         for one in _questions(each, below)
     ]
-
-
-def _missing(each: Missing) -> Json:
-    return {"type": each.type, "code": _code(each.code), "text": each.text, "window": each.window or None}
 
 
 def _code(coding: Coding | None) -> Json | None:

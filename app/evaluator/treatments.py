@@ -157,12 +157,12 @@ class Reading:
 
 
 def _reading(case: Case, fact: TreatmentFact) -> Reading:
-    found: Reading | None = case.memo.get(("reading", id(fact)))
+    found: Reading | None = case.readings.get(id(fact))
     if found is None:
         name = coded_text(fact.code)
         period = of_treatment(fact, case.as_of)
         found = Reading(fact, name, _clause(fact, name) if name else "", period, period.onset())
-        case.memo["reading", id(fact)] = found  # it holds the fact, so that the id stays its own
+        case.readings[id(fact)] = found  # it holds the fact, so that the id stays its own
     return found
 
 

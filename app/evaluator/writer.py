@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from app.evaluator.case import Memory
     from app.evaluator.facts import Chart
     from app.evaluator.report import CriterionResult, Part, Report
-    from app.evaluator.verdict import Evidence, Verdict
+    from app.evaluator.verdict import Evidence, Missing, Verdict
     from app.knowledge.catalogue import Family
 
 _MOST_KEPT = 64
@@ -39,6 +39,7 @@ class Writer(Words):
         self._in_bytes: dict[tuple[Family, ...], bytes] = {}
         # By id, with what they were made of, so that the ids stay their own.
         self._evidence: dict[int, tuple[tuple[Evidence, ...], orjson.Fragment]] = {}
+        self._missing: dict[int, tuple[tuple[Missing, ...], orjson.Fragment]] = {}
         self._elements: dict[int, tuple[Evidence, orjson.Fragment]] = {}
 
     def write(self, report: Report, *, is_stored: bool = True) -> bytes:
@@ -74,6 +75,13 @@ class Writer(Words):
         found = self._evidence.get(id(elements))
         if found is None:
             found = self._evidence[id(elements)] = (elements, _fragment(super().evidence(elements)))
+        return found[1]
+
+    def missing(self, items: tuple[Missing, ...]) -> Any:
+        """What would settle a part often is all that would settle the whole: it is written once."""
+        found = self._missing.get(id(items))
+        if found is None:
+            found = self._missing[id(items)] = (items, _fragment(super().missing(items)))
         return found[1]
 
     def element(self, each: Evidence) -> Any:

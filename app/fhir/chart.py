@@ -260,13 +260,15 @@ class PatientChart:
         """Usable observations of an analyte or scale, oldest first, undated ones first of all."""
         found = self._measured.get(analyte)
         if found is None:
+            made, results_of = self._observation, self._values.results_of
             facts = [
                 fact
                 for record in self._results.of(analyte)
-                for fact in self._observation(record)
-                if analyte in self._values.results_of(fact.code)
+                for fact in made(record)
+                if analyte in results_of(fact.code)
             ]
-            facts.sort(key=order)
+            if len(facts) > 1:
+                facts.sort(key=order)
             found = self._measured[analyte] = tuple(facts)
         return found
 
@@ -526,10 +528,11 @@ class PatientChart:
             index = self._families[family] = FamilyIndex(family, self._values.vocabulary)
             more = _PLANNED if family is Family.PROCEDURE else ()
             treatments = family in _TREATMENT_FAMILIES
+            terms_of, add = self._terms_of, index.add
             for name in (*_TYPES[family], *more):
                 for record in self._records(name):
                     if not treatments or record.doubt or standing_of(record.resource) is not None:
-                        index.add(record, self._terms_of(record))
+                        add(record, terms_of(record))
         return index
 
     def _bearing(self, family: Family, concept: str, make: Callable[[Record], F]) -> tuple[Hit[F], ...]:

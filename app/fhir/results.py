@@ -93,6 +93,8 @@ class ResultIndex:
     def of(self, analyte: str) -> list[Record]:
         """The records with a listed code, each once."""
         groups = self._by_result.get(analyte, ())
+        if len(groups) == 1:
+            return list(dict.fromkeys(groups[0].records))
         return list(dict.fromkeys(record for group in groups for record in group.records))
 
     def named(self, analyte: str) -> list[tuple[Term, list[Record]]]:
