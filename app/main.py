@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from app import __version__
-from app.api import health, routes
+from app.api import fhir, health, routes
 from app.api.errors import handle_errors
+from app.api.fhir_outcomes import Outcomes
 from app.api.limits import LimitBody, NoLeaks
 from app.api.shapes import Problem
 from app.clients.registry import Registry
@@ -20,6 +21,7 @@ from app.emitters.canonical import Canonical
 from app.errors import EligoError
 from app.services.evaluation import Evaluation
 from app.services.local import Local
+from app.services.studies import Studies
 from app.services.trials import Trials
 from app.services.workers import Workers
 from app.settings import Settings, load_settings
@@ -91,7 +93,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The service. An SQLite database is brought up to date when it starts; any other one only by `eligo migrate`."""
     settings = settings or load_settings()
     database = Database(settings.database_url)
-    workers = Workers(settings.judge_processes, settings.judge_limit_s, Canonical(settings.canonical_url))
+    canonical = Canonical(settings.canonical_url)
+    workers = Workers(settings.judge_processes, settings.judge_limit_s, canonical)
 
     open_store = _opener(database)
 
@@ -131,11 +134,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.workers = workers
     app.state.trials = Trials(open_store, workers)
     app.state.evaluation = Evaluation(open_store, workers)
+    app.state.canonical = canonical
+    app.state.studies = Studies(open_store, workers, app.state.trials, canonical)
     app.include_router(routes.router)
     app.include_router(health.router)
+    app.include_router(fhir.router)
     handle_errors(app)
     app.add_middleware(LimitBody, limit=settings.max_body_bytes)
     app.add_middleware(NoLeaks)
+    app.add_middleware(Outcomes)  # around all others, so that it sees every refusal
     _describe(app)
     logging.getLogger("uvicorn.access").addFilter(_without_query)
     return app

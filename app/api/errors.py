@@ -16,6 +16,7 @@ from app.errors import EligoError, VersionMoved
 from app.fhir import errors as fhir
 from app.services.forms import UnusableTrial
 from app.services.options import BadParameter
+from app.services.studies import ResourceNotFound
 from app.services.trials import NoRecord, PreconditionFailed, TrialNotFound
 from app.services.workers import TookTooLong, WorkerLost
 from app.store.database import DatabaseUnavailable
@@ -54,6 +55,23 @@ class UnsupportedMediaType(EligoError):
         super().__init__(f"{what} not taken here. Send {' or '.join(accepted)}.")
         self.given = given
         self.accepted = tuple(accepted)
+
+
+class NotAcceptable(EligoError):
+    """The caller accepts no form in which FHIR is answered here."""
+
+    def __init__(self, accepted: str) -> None:
+        super().__init__(
+            f"Nothing can be answered as {accepted[:100]!r}. Accept application/fhir+json, with fhirVersion=4.0 or 5.0."
+        )
+
+
+class NotSupported(EligoError):
+    """A resource type that is not served; `served` are those that are."""
+
+    def __init__(self, resource_type: str, served: Sequence[str]) -> None:
+        super().__init__(f"{resource_type[:50]!r} is not served here. These types are: {', '.join(served)}.")
+        self.served = tuple(served)
 
 
 class UnsupportedCharset(EligoError):
@@ -99,7 +117,10 @@ KINDS: dict[type[EligoError], Kind] = {
     DatabaseUnavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The database cannot be used"),
     EmptyBody: Kind(_BAD, "The body is empty"),
     NoRecord: Kind(HTTPStatus.NOT_FOUND, "The version has no registration record"),
+    NotAcceptable: Kind(HTTPStatus.NOT_ACCEPTABLE, "The answer cannot be given in this form"),
+    NotSupported: Kind(HTTPStatus.NOT_FOUND, "No such resource type"),
     PreconditionFailed: Kind(HTTPStatus.PRECONDITION_FAILED, "The trial has been changed"),
+    ResourceNotFound: Kind(HTTPStatus.NOT_FOUND, "No such resource"),
     TookTooLong: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The time limit was reached"),
     TrialNotFound: Kind(HTTPStatus.NOT_FOUND, "No such trial"),
     UnsupportedCharset: Kind(_UNSUPPORTED, "The character set is not supported"),

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
 from fastapi import Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from app.services.options import BadParameter, Options, read_complete, read_max_age
+from app.services.options import EARLIEST, LATEST, BadParameter, Options, read_complete, read_day, read_max_age
 
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MAX_INT = 2**31 - 1
-_EARLIEST, _LATEST = date(1900, 1, 1), date(2199, 12, 31)
 
 
 def _day(given: object) -> date:
     """A day as ISO 8601 writes it, and nothing that merely could be one (seconds since 1970)."""
-    try:
-        if isinstance(given, str) and _DAY.fullmatch(given) and _EARLIEST <= date.fromisoformat(given) <= _LATEST:
-            return date.fromisoformat(given)
-    except ValueError:
-        pass
-    raise ValueError(f"A date such as 2026-11-22, from {_EARLIEST} to {_LATEST}.")
+    day = read_day(given) if isinstance(given, str) else None
+    if day is not None:
+        return day
+    raise ValueError(f"A date such as 2026-11-22, from {EARLIEST} to {LATEST}.")
 
 
 def _no_nul(given: object) -> object:
@@ -103,6 +98,13 @@ class JudgeQuery(_Query):
             complete=read_complete(self.complete),
             patient=self.patient,
         )
+
+
+class RecordQuery(JudgeQuery):
+    """How a FHIR operation judges a record; `_format` is read elsewhere."""
+
+    format: str | None = Field(None, alias="_format")
+    pretty: str | None = Field(None, alias="_pretty")
 
 
 class JudgeVersionQuery(JudgeQuery, VersionQuery):

@@ -47,7 +47,7 @@ R4_STATUS = {
     "withdrawn": "withdrawn",
 }
 """The words of registers as R4's `status`. What has none there (`unknown`, expanded access) has no status."""
-_R5_STATES = {
+R5_STATES = {
     "recruiting": "recruiting",
     "enrolling-by-invitation": "enrolling-by-invitation",
     "not-yet-recruiting": "not-yet-recruiting",
@@ -57,6 +57,7 @@ _R5_STATES = {
     "terminated": "terminated",
     "withdrawn": "withdrawn",
 }
+"""The same as R5's `progressStatus`."""
 _PHASES = {
     ("early 1",): "early-phase-1",
     ("1",): "phase-1",
@@ -173,7 +174,7 @@ class _Study:
 
     def _r5(self) -> Resource:
         trial, record = self.trial, self.trial.record
-        state = _R5_STATES.get(trial.status)
+        state = R5_STATES.get(trial.status)
         states = [{"state": {"coding": [{"system": "http://hl7.org/fhir/research-study-status", "code": state}]}}]
         updated = record.last_updated
         return pruned(
@@ -228,7 +229,7 @@ class _Study:
         given: list[Resource] = [_identifier(each) for each in record.identifiers if each.value.strip()]
         if not any(each["value"] == trial.id for each in given):
             # What lists and addresses here know it by: the registry number, or a name made of its title.
-            own = _registry_system(trial.id) or f"{self.target.canonical.base}/trial-id"
+            own = registry_system(trial.id) or f"{self.target.canonical.base}/trial-id"
             given.insert(0, {"use": "official", "system": own, "value": trial.id})
         return given
 
@@ -474,7 +475,8 @@ def _party(name: str, role: str, party: Resource) -> Resource:
     return pruned({"name": one_line(name), "role": _role(role), "party": party})
 
 
-def _registry_system(value: str) -> str:
+def registry_system(value: str) -> str:
+    """The URI of the register that gives such numbers, "" where none is known."""
     return next((system for pattern, system in _REGISTERS if pattern.fullmatch(value)), "")
 
 
@@ -482,7 +484,7 @@ def _identifier(identifier: Identifier) -> Resource:
     value = one_line(identifier.value)
     is_own = identifier.use is IdentifierUse.REGISTRY
     use = {IdentifierUse.REGISTRY: "official", IdentifierUse.ALIAS: "old"}.get(identifier.use, "secondary")
-    system = _registry_system(value) or (identifier.system if re.fullmatch(r"\S+", identifier.system) else "")
+    system = registry_system(value) or (identifier.system if re.fullmatch(r"\S+", identifier.system) else "")
     kind = identifier.type.replace("-", " ")
     return pruned(
         {

@@ -166,10 +166,11 @@ def judge_inline(body: bytes, options: Options, desk: Desk) -> bytes:
         raise UnusableTrial("", 'Send {"trial": ..., "bundle": {...}}, both given.') from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise NotJson(str(error)) from None
-    return judge(_inline_trial(bytes(sent.trial), desk), bytes(sent.bundle), options, desk)
+    return judge(inline_trial(bytes(sent.trial), desk), bytes(sent.bundle), options, desk)
 
 
-def _inline_trial(raw: bytes, desk: Desk) -> ReadyTrial:
+def inline_trial(raw: bytes, desk: Desk) -> ReadyTrial:
+    """A trial that came along with a record, in any form that JSON can hold; it is not stored and has no version."""
     trial = load_json(raw)
     if isinstance(trial, dict) and "criteria" in trial:
         return _given_trial(trial, desk)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from app.knowledge.load import load_catalogue
 from app.services import core, jobs, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from app.emitters.canonical import Canonical
     from app.services.core import TrialKey
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from app.services.evaluation import Fetch
     from app.services.options import Options
     from app.services.reading import ReadTrial
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Local:
@@ -63,6 +66,22 @@ class Local:
     async def judge_inline(self, body: bytes, options: Options) -> bytes:
         """Judge a record by a trial that came along with it."""
         return jobs.judge_inline(self._desk, body, options)
+
+    async def work(self, job: Callable[Concatenate[core.Desk, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do any job that needs no trials."""
+        return job(self._desk, *args, **kwargs)
+
+    async def work_on(
+        self,
+        trials: Sequence[TrialKey],
+        fetch: Fetch,
+        job: Callable[Concatenate[core.Desk, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Do any job on trials."""
+        await self._learn(trials, fetch)
+        return job(self._desk, *args, **kwargs)
 
     async def _learn(self, trials: Sequence[TrialKey], fetch: Fetch) -> None:
         new = [each for each in trials if each not in self._desk.trials]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -12,7 +13,6 @@ from app.errors import EligoError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import date
 
 Absence: TypeAlias = Literal["default", "open", "closed"]
 
@@ -94,6 +94,8 @@ COMPLETE = _ASKED_FOR | _OTHERS
 """The types that may be called complete: those that criteria ask for, and others of a patient's record, which a caller
 may list as truthfully and which change nothing. Any other name is misspelt: it would be believed to count."""
 
+EARLIEST, LATEST = date(1900, 1, 1), date(2199, 12, 31)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DURATION = re.compile(r"(?:P(\d{1,6})([DWMY])|(\d{1,6}))")
 _UNITS = {"D": TimeUnit.DAY, "W": TimeUnit.WEEK, "M": TimeUnit.MONTH, "Y": TimeUnit.YEAR}
 
@@ -116,6 +118,15 @@ class Options:
     max_age: Duration | None = None
     complete: frozenset[str] = frozenset()
     patient: str | None = None
+
+
+def read_day(text: str) -> date | None:
+    """A day as ISO 8601 writes it, in a range that a record may speak of; None for anything else."""
+    try:
+        day = date.fromisoformat(text) if _DAY.fullmatch(text) else None
+    except ValueError:
+        return None
+    return day if day is not None and EARLIEST <= day <= LATEST else None
 
 
 def read_max_age(text: str) -> Duration:

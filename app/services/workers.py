@@ -117,6 +117,21 @@ class Workers:
         """Summaries of all these trials, best candidates first."""
         return await self._idlest().run_on(trials, fetch, jobs.judge_all, trials, bundle, options, limit)
 
+    async def work(self, job: Callable[Concatenate[Desk, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do any job that needs no trials."""
+        return await self._idlest().run(job, *args, **kwargs)
+
+    async def work_on(
+        self,
+        trials: Sequence[TrialKey],
+        fetch: Fetch,
+        job: Callable[Concatenate[Desk, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Do any job on trials, which the worker is taught first where it has not seen them."""
+        return await self._idlest().run_on(trials, fetch, job, *args, **kwargs)
+
     def _idlest(self) -> _Worker:
         return min(self._workers, key=lambda worker: worker.waiting)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import json
 import re
 import shutil
 import subprocess
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +45,37 @@ def problems_in_r4(resources: Iterable[dict[str, Any]]) -> list[str]:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("Node is not on this machine: the validators that are not Python's cannot run.")
-    _install(npm)
-    lines = [json.dumps(one) for each in resources for one in _inside(each)]
-    ran = subprocess.run(
-        [node, str(_HERE / "validate.mjs")], input="\n".join(lines), capture_output=True, text=True, check=True
-    )
-    answers = [json.loads(each) for each in ran.stdout.splitlines()]
-    assert len(answers) == len(lines), ran.stderr
-    told = [f"{kind}: {each}" for answer in answers for kind in ("fhir", "schema") for each in answer[kind]]
+    told = []
+    for each in resources:
+        for one in _inside(each):
+            answer = _process(node, npm).check(one)
+            told += [f"{kind}: {problem}" for kind in ("fhir", "schema") for problem in answer[kind]]
     return [each for each in told if not any(known.search(each) for known in _KNOWN)]
+
+
+class _Process:
+    """A Node process that validates a line at a time, for as long as the tests run."""
+
+    def __init__(self, node: str) -> None:
+        self._process = subprocess.Popen(
+            [node, str(_HERE / "validate.mjs")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        atexit.register(self._process.communicate)
+
+    def check(self, resource: dict[str, Any]) -> dict[str, list[str]]:
+        """What is wrong with one resource, by validator."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{json.dumps(resource)}\n")
+        self._process.stdin.flush()
+        answer: dict[str, list[str]] = json.loads(self._process.stdout.readline())
+        return answer
+
+
+@cache
+def _process(node: str, npm: str) -> _Process:
+    _install(npm)
+    return _Process(node)
 
 
 def _install(npm: str) -> None:
