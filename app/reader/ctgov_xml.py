@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from xml.etree.ElementTree import ParseError
+from xml.etree.ElementTree import ParseError, TreeBuilder
 
 from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from defusedxml.ElementTree import DefusedXMLParser
 
 from app.criteria.record import (
     Arm,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from app.knowledge.catalogue import Catalogue
 
 ROOT = "clinical_study"
+_MAX_DEPTH = 64
 _MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
            "december")  # fmt: skip
 _DATE = re.compile(r"(?P<month>[A-Z][a-z]+)\s+(?:(?P<day>\d{1,2}),\s*)?(?P<year>\d{4})")
@@ -66,9 +67,31 @@ def read_study_xml(text: str, catalogue: Catalogue) -> Registration:
     return Registration(registered, record, criteria_text, criteria, (*ages, *notes))
 
 
+class _Shallow(TreeBuilder):
+    """A tree of no more levels than any registration has: deeper ones cost more than their length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._depth = 0
+
+    def start(self, tag: str, attrs: dict[str, str], /) -> Element:
+        """An element begins."""
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise UnusableStudy("", f"The XML has elements more than {_MAX_DEPTH} deep; no registration has.")
+        return super().start(tag, attrs)
+
+    def end(self, tag: str, /) -> Element:
+        """An element ends."""
+        self._depth -= 1
+        return super().end(tag)
+
+
 def _parsed(text: str) -> Element:
+    parser = DefusedXMLParser(target=_Shallow(), forbid_dtd=True, forbid_entities=True, forbid_external=True)
     try:
-        root: Element = fromstring(text, forbid_dtd=True)
+        parser.feed(text)
+        root: Element = parser.close()
     except (DefusedXmlException, ParseError, ValueError) as error:
         why = "it declares a document type or entities" if isinstance(error, DefusedXmlException) else str(error)
         raise UnusableStudy("", f"The XML cannot be read: {why}.") from None

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 UNTITLED = "Untitled trial"
 _AGE = re.compile(r"\s*(\d{1,6}(?:\.\d{1,6})?)\s*(year|month|week|day|hour)s?\b", re.IGNORECASE)
-_NO_AGE = re.compile(r"\W*(?:n\W?a|none|no limit|not (?:applicable|specified|provided))?\W*", re.IGNORECASE)
+_NO_AGE = re.compile(
+    r"\W*(?:n\W?a|none|no (?:(?:age|upper|lower) )?(?:limit|maximum|minimum)(?: age)?|"
+    r"not (?:applicable|available|specified|provided))?\W*",
+    re.IGNORECASE,
+)
+_NONE_TAKEN = re.compile(r"\W*no\b(?! (?:limit|information))", re.IGNORECASE)
+_TAKEN = re.compile(r"\W*(?:yes|accepts)\b", re.IGNORECASE)
 
 
 class Kind(StrEnum):
@@ -114,12 +120,12 @@ def unread_ages(*texts: str) -> tuple[str, ...]:
 
 def read_population(minimum_age: str, maximum_age: str, sex: str, volunteers: str) -> Population:
     """The fields as pages and XML print them; "" where one is not given."""
-    taken = volunteers.strip().lower()
+    taken = False if _NONE_TAKEN.match(volunteers) else True if _TAKEN.match(volunteers) else None
     return Population(
         minimum_age=read_age(minimum_age),
         maximum_age=read_age(maximum_age),
         sex=register_word(sex) if register_word(sex) in {"all", "female", "male"} else "",
-        healthy_volunteers=False if taken.startswith("no") else True if taken.startswith(("yes", "accepts")) else None,
+        healthy_volunteers=taken,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from dataclasses import replace
 from difflib import get_close_matches
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -31,6 +32,8 @@ _AS_STORED = ("kind", "text", "span", "number")
 _DERIVED = frozenset({"says", "reading", "notes", "reviewed"})
 _KEYS = frozenset({"id", "expression", "note", *_AS_STORED, *_DERIVED})
 _MAX_NOTE = 1000
+_MOST_PROBLEMS = 100
+"""More are not told at once: who has so many has sent something else."""
 
 
 def correct(document: str, body: str | bytes, catalogue: Catalogue) -> str | None:
@@ -49,6 +52,8 @@ def correct(document: str, body: str | bytes, catalogue: Catalogue) -> str | Non
         stored = _meant(given, f"/criteria/{index}", by_id, problems)
         node = _expression(given, f"/criteria/{index}", catalogue, problems)
         note = _note(given, f"/criteria/{index}", problems)
+        if len(problems) >= _MOST_PROBLEMS:
+            raise CodecProblems(tuple(problems[:_MOST_PROBLEMS]))
         if stored is not None and node is not None:
             changed = _apply(stored, node, note, catalogue) or changed
     _once(listed, problems)
@@ -159,7 +164,7 @@ def _expression(given: object, here: str, catalogue: Catalogue, problems: list[C
     except CodecProblems as found:
         problems += [replace(each, pointer=f"{here}/expression{each.pointer}") for each in found.problems]
         return None
-    unknown = unknown_names(node, catalogue)
+    unknown = tuple(islice(unknown_names(node, catalogue), _MOST_PROBLEMS))
     problems += [replace(each, pointer=f"{here}/expression{each.pointer}") for each in unknown]
     return None if unknown else node
 

@@ -66,7 +66,7 @@ def test_what_the_reader_writes_is_known():
 
     assert len(expressions) > 100
     for each in expressions:
-        assert unknown_names(each, catalogue()) == ()
+        assert list(unknown_names(each, catalogue())) == []
 
 
 def test_what_is_read_of_the_reference_material_is_known(shared):

@@ -27,6 +27,7 @@ from app.reader import (
     read_study,
     read_study_xml,
 )
+from app.reader.registration import read_age, read_population, unread_ages
 
 CRITERIA = "Inclusion Criteria:\n\n* Age 20 years or older\n\nExclusion Criteria:\n\n* Pregnant women\n"
 EIGHTEEN = Duration(Decimal(18), TimeUnit.YEAR)
@@ -343,6 +344,27 @@ def test_an_age_limit_that_is_not_read_is_told():
     assert found.notes == ("The age limit “thirty Minutes” was not read.",)
 
 
+@pytest.mark.parametrize(
+    ("said", "taken"),
+    [
+        ("No", False),
+        ("no healthy volunteers", False),
+        ("Yes", True),
+        ("Accepts Healthy Volunteers", True),
+        ("", None),
+        ("Not provided", None),
+        ("None given", None),
+    ],
+)
+def test_healthy_volunteers_are_refused_only_where_that_is_said(said, taken):
+    assert read_population("", "", "", said).healthy_volunteers is taken
+
+
+@pytest.mark.parametrize("said", ["", "N/A", "None", "No limit", "no maximum age", "Not applicable", " - "])
+def test_an_open_end_of_the_age_range_is_no_limit_and_no_note(said):
+    assert (read_age(said), unread_ages(said)) == (None, ())
+
+
 def test_xml_keeps_what_it_says_in_the_same_words_as_the_api():
     found = read_study_xml(XML, catalogue())
 
@@ -391,6 +413,7 @@ def test_xml_keeps_what_it_says_in_the_same_words_as_the_api():
         ('<!DOCTYPE x [<!ENTITY a "b">]><clinical_study>&a;</clinical_study>', "entities"),
         ('<!DOCTYPE x SYSTEM "file:///etc/passwd"><clinical_study/>', "document type"),
         ("", "cannot be read"),
+        ("<clinical_study>" + "<a>" * 70 + "</a>" * 70 + "</clinical_study>", "64 deep"),
     ],
 )
 def test_xml_that_is_none_or_would_unfold_is_refused(text, told):

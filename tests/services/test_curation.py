@@ -6,6 +6,9 @@ import json
 from functools import cache
 from typing import Any
 
+import pytest
+
+from app.criteria.codec import CodecProblems
 from app.knowledge.load import load_catalogue
 from app.services.curation import carry, correct, is_corrected
 from app.services.reading import read_trial
@@ -87,3 +90,12 @@ def test_a_criterion_is_the_person_s_only_where_they_gave_or_confirmed_it():
     # The quotes of the reading stay: nothing was corrected but that a person has looked.
     assert criteria(confirmed)[0]["expression"] == criteria(document)[0]["expression"]
     assert criteria(confirmed)[0]["notes"] == criteria(document)[0]["notes"]
+
+
+def test_no_more_is_told_at_once_than_a_person_can_read():
+    unknown = {"kind": "any-of", "parts": [{"kind": "has-condition", "concept": f"nothing-{n}"} for n in range(150)]}
+    body = json.dumps({"criteria": [{"id": "I1", "expression": unknown}, {"id": "I2", "expression": {}}]})
+    with pytest.raises(CodecProblems) as refusal:
+        correct(read("HIV infection", "The gizmo"), body, catalogue())
+
+    assert len(refusal.value.problems) == 100
