@@ -98,12 +98,11 @@ def _turns(node: AgeIs, lengths: tuple[Duration, ...], born: date, on: date, hol
     """The first day on which growing older alone answers otherwise."""
     days = set()
     for each in lengths:
-        try:
-            days.add(after(born, each))
-        except ValueError:
-            continue
+        if completed(born, on, each.unit) < each.count:  # that age lies ahead
+            with suppress(ValueError):  # past the end of the calendar
+                days.add(after(born, each))
     for day in sorted(days):
-        if day > on and _holds(node, born, day) is not holds:
+        if _holds(node, born, day) is not holds:
             return day
     return None
 

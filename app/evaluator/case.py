@@ -203,8 +203,8 @@ class Case:
 
 def profile_of(chart: Chart) -> tuple[int, dict[Family, bool]]:
     """Which families are shown, as one number and as a table."""
-    shown = {family: chart.shown(family) for family in Family}
-    return sum(_BITS[family] for family, is_shown in shown.items() if is_shown), shown
+    shown = {family: chart.shown(family) for family in _BITS}
+    return sum([_BITS[family] for family, is_shown in shown.items() if is_shown]), shown
 
 
 def absent(node: Criterion, name: str, families: tuple[Family, ...], hidden: tuple[Family, ...]) -> Verdict:

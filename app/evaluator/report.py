@@ -67,6 +67,9 @@ class Status(StrEnum):
     NOTE = "note"
 
 
+_STATUSES = tuple(Status)
+
+
 class Overall(StrEnum):
     """What the trial comes to."""
 
@@ -194,7 +197,7 @@ def evaluate_trial(trial: CompiledTrial, judge: Judge, engine: Engine, answers: 
         results = tuple([_result(each, judge.judge(each.part.node)) for each in trial.criteria])
     else:
         results = tuple(_result(each, judge_with(answers, judge, each.part)) for each in trial.criteria)
-    counts = dict.fromkeys(Status, 0)
+    counts = dict.fromkeys(_STATUSES, 0)
     for result in results:
         counts[result.status] += 1
     chart = judge.case.chart
@@ -261,7 +264,7 @@ def to_json(report: Report, words: Words | None = None) -> Json:
         "patient": report.patient,
         "asOf": report.as_of.isoformat(),
         "overall": report.overall.value,
-        "counts": {status.value: count for status, count in report.counts.items()},
+        "counts": {status._value_: count for status, count in report.counts.items()},
         "criteria": [words.criterion(each) for each in report.criteria],
         "warnings": [{"code": each.code, "text": each.text, "reference": each.reference} for each in report.warnings],
         "engine": {"version": report.engine.version, "knowledge": report.engine.knowledge},
