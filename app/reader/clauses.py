@@ -26,16 +26,21 @@ from app.criteria.nodes import (
     NotUnderstood,
     Preference,
     Quote,
+    ReproductiveIs,
     ResultIs,
     Scored,
+    Sex,
     SexIs,
     children,
 )
 from app.reader.drafts import question
+from app.reader.frames import Bound, Predicate, bound_before, bound_behind, has_strings, predicate_of
 from app.reader.groups import in_place_of, measured_in
+from app.reader.headings import part_name
 from app.reader.rewrite import in_window, rewrite_treatments, window_of
 from app.reader.scan_state import UnreadError
 from app.reader.scanner import Scanner
+from app.reader.sharing import share_words
 from app.reader.tokens import NameKind, Token, names_of
 
 if TYPE_CHECKING:
@@ -46,6 +51,7 @@ if TYPE_CHECKING:
 
 _SENTENCE = re.compile(r"(?<=[.。])(?<!e\.g\.)(?<!i\.e\.)(?<!vs\.)(?<!etc\.)\s+(?=[A-Z(-])|(?<=etc\.)\s+(?=[A-Z])")
 _TOPIC = re.compile(r"^([A-Za-z][^:;()]{2,90}?(?:\([^)]*\)[^:;()]*)?):\s+(?=\S)")
+_PART_LABEL = re.compile(r"^\W*([^:,;]{3,60}?)\s*:\s*(?=\S)")
 _PERSON = re.compile(
     r"^\W*(?:any (?:other|uncertain)|other (?:conditions|reasons|circumstances|situations)|according to the judg|"
     r"in the (?:investigator|opinion|judg)|(?:investigators?|researchers?|the investigator|the researcher)\b|"
@@ -72,6 +78,18 @@ _ONLY_CONSENT = re.compile(r"(?:voluntar\w+ )?[^,;]*\bconsent\b[^,;]*", re.IGNOR
 # Topics that say to whom or to what time a line speaks: leaving them out would change it.
 _SCOPES = frozenset({"family", "cohort", "arm", "part", "group", "phase", "stage", "expansion", "escalation", "only"})
 _CHANGES = frozenset({"ever", "ever-or-current", "neg", "suspected", "unless", "if", "age", "childbearing"})
+_SPARES = re.compile(
+    r"^\W*(?:(?:this|it|which|that)\s+)?(?:criterion\s+)?(?:does|do|will)\s+not\s+apply\s+(?:to|for|in)\s+",
+    re.IGNORECASE,
+)
+_OF_OTHERS = re.compile(
+    r"\b(?:if|representatives?|guardians?|parents?|parental|caregivers?|assent|behalf|impaired|incapacitated|adolescent|"
+    r"child|children|minors?|donors?|next of kin|legal(?:ly)?)\b",
+    re.IGNORECASE,
+)
+_CONTRACEPTION = frozenset({"contraception", "sterilisation"})
+# A wish, and nothing but a wish: a requirement may hold one as well ("must ..., preferably ...").
+_PREFERS = re.compile(r"^\W*(?:priority|preference)\b|\b(?:is|are) preferred\W*$", re.IGNORECASE)
 _NOTE = re.compile(r"^\W*(?:note|n\.b\.|remark)\s*[:,]\s*", re.IGNORECASE)
 _SPLITS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?:,|(?<=[^\s,]))\s+or\s+(?=who\b)", re.IGNORECASE), "or"),
@@ -105,6 +123,7 @@ class Clauses:
         self.context = context
         self.excludes = excludes
         self.left_over_at: int | None = None
+        self.halved = False
 
     def read(self, start: int, end: int) -> Criterion:
         """The node of `text[start:end]`; never raises, never drops a word."""
@@ -113,7 +132,7 @@ class Clauses:
         tokens = self.context.tokens(start, end)
         cues = {cue for token in tokens for cue in token.cues}
         quote = Quote(text, start, end)
-        if "note" in cues:
+        if "note" in cues and _PREFERS.search(text):
             return Preference(_flat(text), quote)
         if "judgement" in cues and _PERSON.match(text):
             return question(text, quote)
@@ -128,7 +147,7 @@ class Clauses:
             return self._sentences(sentences, quote)
         if len(segments) > 1:
             return self._join_segments(segments, quote)
-        return self._clause(start, end)
+        return self.clause(start, end)
 
     # --- several sentences, several segments -------------------------------------------------------------------------
 
@@ -174,7 +193,16 @@ class Clauses:
                 continue
             if parts and self._allowance(start, end, parts):
                 continue
-            part = self._clause(start, end)
+            if parts and (spared := _SPARES.match(text)) is not None and not self.excludes:
+                freed = self._whom(Bound((start + spared.end(), end), (start, end)))
+                spared_ones = freed or NotUnderstood(_flat(text), Quote(text, start, end))
+                parts[-1] = AnyOf((spared_ones, parts[-1]), quote)
+                continue
+            if parts and self._excepts(parts[-1]):
+                # What stands after an exception that was not read may belong to it.
+                parts[-1] = NotUnderstood(_flat(quote.text), quote)
+                continue
+            part = self.clause(start, end)
             if self._of_group(parts, part, quote):
                 continue
             if parts and re.match(r"or\b", text, re.IGNORECASE):
@@ -183,9 +211,18 @@ class Clauses:
                 parts.append(part)
         return self._combine(parts, quote)
 
+    def _excepts(self, part: Criterion) -> bool:
+        """Words not understood that may be an exception, or open one."""
+        if not isinstance(part, NotUnderstood) or part.quote is None:
+            return False
+        tokens = self.context.tokens(part.quote.start, part.quote.end)
+        return any({"except", "unless"} & set(token.cues) for token in tokens)
+
     def _combine(self, parts: list[Criterion], quote: Quote) -> Criterion:
         if len(parts) == 1:
             return parts[0]
+        # What is allowed may limit what is said beside it: alone it binds nobody, here a person has to read it.
+        parts = [_unsure(part) for part in parts]
         if not self.excludes:
             return AllOf(tuple(parts), quote)
         if all(_is_turned(part) for part in parts):
@@ -209,7 +246,7 @@ class Clauses:
         bare = {token.stem for token in tail}
         without = next((names_of(token, NameKind.CONDITION) for token in tail if token.names), {})
         if without and "without" in bare and tokens[:at]:
-            extra = self._clause(tokens[0].start, tokens[at - 1].end)
+            extra = self.clause(tokens[0].start, tokens[at - 1].end)
             if (when := window_of(parts[-1])) is not None:
                 extra = in_window(extra, when)
             concept = without[NameKind.CONDITION]
@@ -266,10 +303,10 @@ class Clauses:
         match = _LISTED.search(text)
         if match is None or ";" not in text[match.end() :]:
             return None
-        head = self._clause(start, start + match.start())
+        head = self.clause(start, start + match.start())
         ever = "ever" in {cue for token in self.context.tokens(start, start + match.start()) for cue in token.cues}
         saved, self.context.lead = self.context.lead, EVER if ever else None
-        members = [self._clause(*span) for span in self._segments(start + match.end(), end)]
+        members = [self.clause(*span) for span in self._segments(start + match.end(), end)]
         self.context.lead = saved
         if isinstance(head, HasCondition) and head.degree is None and any(map(_has_threshold, members)):
             # Members that carry thresholds would be pointless if every member of the class counted.
@@ -278,7 +315,8 @@ class Clauses:
 
     # --- one clause --------------------------------------------------------------------------------------------------
 
-    def _clause(self, start: int, end: int) -> Criterion:
+    def clause(self, start: int, end: int) -> Criterion:
+        """The node of one clause: no sentence or semicolon ends inside it."""
         start, end = self._trim(start, end)
         text = self.context.source[start:end]
         quote = Quote(text, start, end)
@@ -298,15 +336,96 @@ class Clauses:
             and not any(names_of(token, NameKind.CONDITION, NameKind.ANALYTE) for token in tokens)
         ):
             return self._consent(cues, quote)
+        if (framed := self._framed(start, end, tokens)) is not None:
+            return framed
         node = self._scan(start, end)
         if node is not None:
-            return self._turn(node)
+            # A means of contraception is one of many that would do.
+            return question(text, quote) if _CONTRACEPTION & set(_things(node)) else self._turn(node)
+        left_over_at = self.left_over_at
+        if (bound := bound_behind(text, start)) is not None and not self.halved:
+            node = self._scan(*bound.body)
+            if node is not None and not isinstance(node, AllOf | AnyOf | SexIs):
+                return self._binding(bound, self._turn(node))
+        self.left_over_at = left_over_at
         split = self._split(start, end) or self._examples_of_a_question(start, end)
         if split is not None:
             return split
+        if not self.halved and (partly := self._recovered(start, end)) is not None:
+            return self._turn(partly)
         if "judgement" in cues:
             return question(text, quote)
         return NotUnderstood(_flat(text), quote)
+
+    def _framed(self, start: int, end: int, tokens: list[Token]) -> Criterion | None:
+        """Reads whom a clause binds and what is said of the things it names; None where it stands as it is."""
+        text = self.context.source[start:end]
+        part = _PART_LABEL.match(text)
+        if part is not None and part_name(part[1]) is not None:
+            self.context.note(f"Binds only: {part_name(part[1])}.")
+            quote = Quote(part[1], start, start + part.end(1))
+            meant = Judgement(f"Is the patient meant for {part_name(part[1])}?", quote)
+            return self._narrowed(meant, self.clause(start + part.end(), end), Quote(text, start, end))
+        predicate = predicate_of(tokens)
+        if predicate is not None and (said := self._predicate(predicate, start, end, tokens)) is not None:
+            return said
+        bound = bound_before(text, start, excludes=self.excludes)
+        if bound is None:
+            return None
+        body = self.clause(*bound.body)
+        if isinstance(body, NotUnderstood) or (isinstance(body, Judgement) and self._whom(bound) is None):
+            return None
+        return self._binding(bound, body)
+
+    def _predicate(self, predicate: Predicate, start: int, end: int, tokens: list[Token]) -> Criterion | None:
+        """Reads "X are not eligible" (X excludes), "X is allowed" (binds nobody), "X is required"."""
+        text = self.context.source[start:end]
+        quote = Quote(text, start, end)
+        if predicate.kind == "allowed":
+            asserts = "eligible" in text.lower() or "enrolled" in text.lower()
+            if has_strings(text, tokens[:-1]) or (asserts and not self.excludes):
+                return None
+            return Preference(_flat(text), quote)
+        if predicate.kind == "required":
+            node = Clauses(self.context, excludes=False).clause(start, predicate.stop)
+            if self.excludes:
+                return None
+            return None if isinstance(node, NotUnderstood) else node
+        node = Clauses(self.context, excludes=True).clause(start, predicate.stop)
+        if isinstance(node, NotUnderstood):
+            return None
+        if self.excludes:
+            return node
+        self.context.note("A prohibition among the inclusions: it must not hold.")
+        return Not(node, quote)
+
+    def _binding(self, bound: Bound, body: Criterion) -> Criterion:
+        """The body for those whom it binds."""
+        quote = Quote(self.context.source[slice(*bound.cond)], *bound.cond)
+        condition = self._whom(bound)
+        whole = min(bound.cond[0], bound.body[0]), max(bound.cond[1], bound.body[1])
+        if condition == SexIs(Sex.FEMALE) and all(isinstance(leaf, ReproductiveIs) for leaf in _leaves(body)):
+            return body  # of nobody else it could be true
+        return self._narrowed(
+            condition if condition is not None else NotUnderstood(_flat(quote.text), quote),
+            body,
+            Quote(self.context.source[slice(*whole)], *whole),
+        )
+
+    def _whom(self, bound: Bound) -> Criterion | None:
+        tokens = [token for token in self.context.tokens(*bound.cond) if "if" not in token.cues or token.names]
+        if not tokens:
+            return None
+        try:
+            return Scanner(
+                self.context, *bound.cond, excludes=False, tokens=share_words(tokens, self.context.phrases)
+            ).read()
+        except UnreadError:
+            return None
+
+    def _narrowed(self, condition: Criterion, body: Criterion, quote: Quote) -> Criterion:
+        """What excludes, excludes those who are meant; what is required, is required of them."""
+        return AllOf((condition, body), quote) if self.excludes else If(condition, body, None, quote)
 
     def _examples_of_a_question(self, start: int, end: int) -> Criterion | None:
         """Reads "Factors that affect X, such as A, B": a named example suffices; for others a person is asked."""
@@ -331,7 +450,7 @@ class Clauses:
         text = _flat(quote.text)
         asks = "judgement" in cues and not _ONLY_CONSENT.fullmatch(text)
         refused = _NO_CONSENT.search(text) is not None
-        if refused is not self.excludes:
+        if refused is not self.excludes or _OF_OTHERS.search(text):
             return question(text, quote)
         consent: Criterion = GaveConsent(text.rstrip(".;"), quote)
         if refused:
@@ -344,6 +463,13 @@ class Clauses:
         except UnreadError as error:
             self.left_over_at = error.left_over_at
             return self._repaired(start, end)
+
+    def _recovered(self, start: int, end: int) -> Criterion | None:
+        """What is certain of a clause of which some words cannot be read."""
+        try:
+            return Scanner(self.context, start, end, excludes=self.excludes).read(recover=True)
+        except UnreadError:
+            return None
 
     def _repaired(self, start: int, end: int) -> Criterion | None:
         """A limit that lost its brackets in the middle of a name ("B HBV DNA>1000copy/mL/C virus hepatitis")."""
@@ -478,7 +604,7 @@ class Clauses:
                     tried.add(cut)
                     stop = stop if self.left_over_at is None else min(stop, self.left_over_at)
                     continue
-                right = self._clause(start + match.end(), end)
+                right = self._half(start + match.end(), end)
                 if isinstance(left, SexIs | Preference) or isinstance(right, SexIs | Preference):
                     # "Men and women must ...": a sex by itself is half of something.
                     continue
@@ -488,6 +614,14 @@ class Clauses:
                 either = relation == "or" or (relation == "list" and self.excludes)
                 return AnyOf(joined, quote) if either else AllOf(joined, quote)
         return None
+
+    def _half(self, start: int, end: int) -> Criterion:
+        """The second half of a clause; what narrows it may narrow the first half too: it is read whole or not."""
+        saved, self.halved = self.halved, True
+        try:
+            return self.clause(start, end)
+        finally:
+            self.halved = saved
 
     def _turn(self, node: Criterion) -> Criterion:
         """A requirement among the exclusions means the requirement: its violation excludes."""
@@ -525,6 +659,18 @@ class Clauses:
         if end > start and text[end - 1] == ".":
             end -= 1
         return start, end
+
+
+def _leaves(node: Criterion) -> Iterator[Criterion]:
+    inner = children(node)
+    if not inner:
+        yield node
+    for each in inner:
+        yield from _leaves(each)
+
+
+def _unsure(node: Criterion) -> Criterion:
+    return NotUnderstood(node.text, node.quote) if isinstance(node, Preference) else node
 
 
 def _things(node: Criterion) -> Iterator[str]:

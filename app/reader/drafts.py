@@ -70,6 +70,7 @@ class Draft:
     restricts: list[Criterion] = field(default_factory=list)
     negated: bool = False
     confirm: str | None = None
+    adjective: bool = False
     alternatives: list[Criterion | Draft] = field(default_factory=list)
 
     @property
@@ -145,7 +146,7 @@ def _condition(
     )
     if draft.outcome is None:
         return node
-    results: tuple[Criterion, ...] = tuple(ResultIs(each, draft.outcome, None, quote) for each in concept.results)
+    results: tuple[Criterion, ...] = tuple(ResultIs(each, Outcome.POSITIVE, None, quote) for each in concept.results)
     if draft.outcome is Outcome.NEGATIVE:
         return Not(AnyOf((*results, node), quote), quote) if results else Not(node, quote)
     return AnyOf((*results, node), quote) if results else node

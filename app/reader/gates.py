@@ -21,7 +21,7 @@ _BOUNDS = frozenset({"lt", "le", "ge", "gt"})
 _WINDOW_WORDS = frozenset({"during", "in", "over", "for", "with", "a", "and", "disease"})
 _GRADE_WORDS = frozenset({"grade", "class"})
 _NEUTRAL_WORDS = frozenset({".", ":", "-", "etc"}) | HEADS
-_TAIL = frozenset({"restrict", "neg", "requiring"})
+_TAIL = frozenset({"restrict", "neg", "requiring", "treat-ever"})
 
 
 def _is_bound(token: Token) -> bool:
@@ -73,5 +73,5 @@ GATES: dict[str, Callable[[Token], bool]] = {
     "_mods": lambda token: not token.names and (bool(token.cues) or token.stem in ROUTES),
     "_joiner": lambda token: token.stem in JOINERS,
     "_tail": lambda token: not _TAIL.isdisjoint(token.cues),
-    "_neutral": lambda token: token.stem in _NEUTRAL_WORDS or not {"neutral", "etc"}.isdisjoint(token.cues),
+    "_neutral": lambda token: token.stem in _NEUTRAL_WORDS or not {"neutral", "etc", "any-sex"}.isdisjoint(token.cues),
 }

@@ -17,15 +17,15 @@ _SIDE = re.compile(
 )
 # Words that say nothing but that a list of criteria follows.
 _GENERIC = frozenset(
-    """a all also and any apply applies are as be been being below both by can cannot conditions criteria criterion
-    considered currently do does each either eligible eligibility enroll enrolled enrollment entered enrolment enter
-    every exclude excluded excludes exclusion exclusionary following follows for from fulfil fulfill fulfilled
-    fulfilling has have if in include included includes inclusion individuals ineligible is it item items join listed
-    may meet meeting meets met more must next not of on one only or order participant participants participate
-    participating participation patient patients people person persons potential presence present prior randomised
-    randomized requirements satisfied satisfy satisfying screening shall should study subject subjects take part that
-    the their there these they this those to trial true unless volunteers was were when who whom will with would you
-    your""".split()  # noqa: SIM905 - a list of words reads better so
+    """a all also an and any applies apply are as be been being below both by can cannot conditions considered criteria
+    criterion currently do does each either eligibility eligible enroll enrolled enrollment enrolment enter
+    entered every exclude excluded excludes exclusion exclusionary following follows for from fulfil fulfill
+    fulfilled fulfilling has have if in include included includes inclusion individual individuals ineligible
+    into is it item items join listed may meet meeting meets met more must next not of on one only or order part
+    participant participants participate participating participation patient patients people person persons
+    potential presence present prior protocol randomised randomized requirements s satisfied satisfy satisfying
+    screening shall should study subject subjects such take that the their there these they this those to trial
+    true unless volunteers was were when who whom will with would you your""".split()  # noqa: SIM905 - a list of words reads better so
 )
 _EXCLUDES = re.compile(
     r"\b(?:exclud\w+|exclusion\w*|ineligible|not (?:be )?(?:\w+ )?(?:eligible|enrolled|included|participate|allowed)|"

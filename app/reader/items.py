@@ -200,7 +200,9 @@ class _Tree:
             return  # words that only announce the list are its heading
         if last is None or not same_side:
             self._item(side, "", "paragraph", line, line.start)
-            if content.endswith((":", "：")) and not same_side and not keeps_list(content, side):
+            last_sentence = content.rsplit(". ", 1)[-1]
+            stands_apart = announces(last_sentence) or not keeps_list(last_sentence, side)
+            if content.endswith((":", "：")) and not same_side and stands_apart:
                 self.stack = []  # what follows stands as well by itself
             return
         opener = self._opener()

@@ -19,7 +19,8 @@ _ELIGIBILITY = re.compile(
 _SIDE = re.compile(r"^\W*(?:(?:key|main|major)\s+)?(?:inclusion|exclusion)\s+criteria\W*", re.IGNORECASE)
 _END = re.compile(
     r"^\W*(?:study\s*(?:&|and)\s*design|study design|study details|study type|minimum eligible age|minimum age|"
-    r"ages? eligible|sponsors?|(?:trial )?locations?(?: \(\d+\))?|contacts?(?: and locations)?|arms?\W.*|"
+    r"ages? eligible|sponsors?|(?:trial )?locations?(?: \(\d+\))?|contacts?(?: and locations)?|"
+    r"arms?(?:\s*(?:&|and)\s*interventions?.*)?|"
     r"outcome measures|primary outcome.*|responsible party|interventions?|more information|collaborators?.*|study plan|"
     r"participant groups.*|trial locations|documents|faqs)\W*$",
     re.IGNORECASE,

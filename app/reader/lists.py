@@ -19,7 +19,7 @@ from app.criteria.nodes import (
     children,
 )
 from app.reader.clauses import Clauses
-from app.reader.headings import keeps_list, part_name
+from app.reader.headings import announces, keeps_list, part_name
 from app.reader.items import LINKED, LINKS
 from app.reader.registration import Kind
 from app.reader.scanner import shared_frame
@@ -98,8 +98,9 @@ def adopt(items: list[Item], text: str) -> None:
     for item in items:
         if item.kind is not side:
             opener, side = None, item.kind
-        if not item.children and not item.either and _opens(text[item.start : item.end]):
-            opener = item if keeps_list(text[item.start : item.end], item.kind) else None
+        own = text[item.start : item.end].rsplit(". ", 1)[-1]
+        if not item.children and not item.either and _opens(own):
+            opener = item if keeps_list(own, item.kind) and not announces(own) else None
         item.under = opener
         adopt(item.children, text)
 

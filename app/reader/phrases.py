@@ -31,7 +31,7 @@ _MODIFIERS = (
 )
 _PAST = ("ever", "ever-or-current", "other", "suspected")
 # Categories of the lexicon that are looked up in their own place only, and are no cues.
-_APART = frozenset({"announce"})
+_APART = ("announce", "others", "shared-head", "catch-all")
 _OUTCOMES = frozenset({"positive", "negative"})
 _ROMANS = frozenset({"i", "ii", "iii", "iv", "v"})
 _ENDS = frozenset({"or-more", "or-less"})
@@ -56,13 +56,12 @@ class Phrases:
         self._first: dict[str, _Step] = {}
         modifiers = {stems(each) for kind in _MODIFIERS for each in catalogue.lexicon.phrases.get(kind, ())}
         past = {stems(each) for kind in _PAST for each in catalogue.lexicon.phrases.get(kind, ())}
-        named = {stems(name) for concept in catalogue.concepts.values() for name in (concept.name, *concept.names)}
         for concept in catalogue.concepts.values():
             own = {stems(name) for name in (concept.name, *concept.names)}
             for key in sorted(own):
                 # "active infection" is "infection" with a modifier that must be seen: not taken whole.
                 taken_apart = any(key[:cut] in modifiers and key[cut:] in own for cut in range(1, len(key)))
-                of_another = any(key[:cut] in past and key[cut:] in named for cut in range(1, len(key)))
+                of_another = any(key[:cut] in past for cut in range(1, len(key)))
                 if not taken_apart and not of_another and not (key[-1] in _OUTCOMES and key[:-1] in own):
                     self._name(key, Name(NameKind(concept.kind.value), concept.id))
         for analyte in catalogue.analytes.values():
@@ -71,7 +70,8 @@ class Phrases:
         for scale in catalogue.scales.values():
             for name in (scale.name, *scale.names):
                 self._name(stems(name), Name(NameKind.SCALE, scale.id))
-        self.announce = frozenset(stem(word) for word in catalogue.lexicon.phrases.get("announce", ()))
+        apart = {kind: frozenset(map(stem, catalogue.lexicon.phrases.get(kind, ()))) for kind in _APART}
+        self.announce, self.others, self.shared_heads, self.catch_all = (apart[kind] for kind in _APART)
         for category, phrases in catalogue.lexicon.phrases.items():
             for phrase in phrases if category not in _APART else ():
                 self._cue(stems(phrase), category)

@@ -69,15 +69,16 @@ def read_items(
     """
     plain = normalise(text)
     context = Context(source=plain, text=blank_abbreviations(plain), catalogue=catalogue, phrases=phrases_of(catalogue))
-    context.study_disease = _diseases_in(about, context)
+    named = _diseases_in(about, context)
+    context.is_oncology = bool(named)
+    context.study_disease = named or ("malignant-neoplasm",)
     adopt(items, plain)
     inclusions = [item for item in items if item.kind is Kind.INCLUSION]
     exclusions = [item for item in items if item.kind is Kind.EXCLUSION]
     read = [_criterion(item, f"I{n}", context, text) for n, item in enumerate(inclusions, 1)]
     accepted = _accepted(read, catalogue)
+    context.is_oncology = bool(accepted or named)
     context.study_disease = accepted or context.study_disease
-    context.is_oncology = bool(context.study_disease)
-    context.study_disease = context.study_disease or ("malignant-neoplasm",)
     structured = _structured(population, read)
     read.extend(_criterion(item, f"E{n}", context, text) for n, item in enumerate(exclusions, 1))
     return (*structured, *read), ()

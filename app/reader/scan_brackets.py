@@ -117,7 +117,8 @@ class ScanBrackets(ScanExceptions):
             inner.scan()
         except UnreadError:
             return None
-        if not last.degrees and any(each.degrees or each.defined_by for each in inner.drafts):
+        own = self.context.catalogue.index.closure.get(last.id, frozenset()) | {last.id}
+        if not last.degrees and any((each.degrees or each.defined_by) and each.id in own for each in inner.drafts):
             # Members that carry thresholds would be pointless if every member of the class counted.
             last.degrees = [_LISTED]
         first = self.drafts[0]

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from app.criteria.nodes import CURRENT, AllOf, AnyOf, Criterion, Except, HadTreatment, Not, State
+from app.criteria.nodes import CURRENT, AllOf, AnyOf, Criterion, Except, HadTreatment, Not, NotUnderstood, State
 from app.knowledge.catalogue import Kind
 from app.reader.drafts import Draft, question
 from app.reader.rewrite import rewrite_treatments
 from app.reader.scan_facts import ScanFacts
 from app.reader.scan_state import ROUTES, UnreadError, without_parentheses
 from app.reader.tokens import NameKind, Token, names_of
+
+
+def _covers_all(exception: Except, concepts: set[str]) -> bool:
+    """The exception is of the very thing it is made from, and what tells it apart was not understood."""
+    return exception.concept in concepts and isinstance(exception.only, NotUnderstood)
+
+
+def _state(token: Token) -> State | None:
+    return State.CURED if "cured" in token.cues else State.TREATED if "treated" in token.cues else None
 
 
 class ScanExceptions(ScanFacts):
@@ -39,7 +48,8 @@ class ScanExceptions(ScanFacts):
                 draft.not_routes = (*draft.not_routes, *sorted(routes))
             return
         exceptions = self._exceptions(rest)
-        if exceptions is None or not targets:
+        own = {target.id for target in targets}
+        if exceptions is None or not targets or any(_covers_all(each, own) for each in exceptions):
             self._restrict(Not(self._question(rest)), rest[-1].end)
             return
         for draft in targets:
@@ -64,12 +74,12 @@ class ScanExceptions(ScanFacts):
         i = 0
         while i < len(tokens):
             token = tokens[i]
-            if "cured" in token.cues:
-                state = State.CURED
+            if (said := _state(token)) is not None:
+                state = said
                 if result and not current and any(later.names for later in tokens[i:]) is False:
-                    result = [Except(each.concept, State.CURED, each.only, each.quote) for each in result]
+                    result = [Except(each.concept, said, each.only, each.quote) for each in result]
                 elif result and current:
-                    result[-1] = Except(result[-1].concept, State.CURED, result[-1].only, result[-1].quote)
+                    result[-1] = Except(result[-1].concept, said, result[-1].only, result[-1].quote)
                 i += 1
                 continue
             named = names_of(token, NameKind.CONDITION, NameKind.TREATMENT, NameKind.VACCINE)
@@ -77,9 +87,8 @@ class ScanExceptions(ScanFacts):
                 concept = next(iter(named.values()))
                 stop = self._instance_end(tokens, i + 1)
                 tail = [each for each in tokens[i + 1 : stop] if each.stem not in {",", "and", "or", "."}]
-                only, cured = self._only(tail)
-                if cured:
-                    state = State.CURED
+                only, said = self._only(tail)
+                state = said or state
                 quote = self._quote(token.start, tokens[stop - 1].end)
                 result.append(Except(concept, state, only, quote))
                 current = tail
@@ -122,7 +131,8 @@ class ScanExceptions(ScanFacts):
             elif depth == 0 and token.stem in {",", "and", "or"}:
                 ahead = i + 1
                 while ahead < len(tokens) and (
-                    set(tokens[ahead].cues) & {"neutral", "cured", "degree"} or tokens[ahead].stem in {",", "and", "or"}
+                    set(tokens[ahead].cues) & {"neutral", "cured", "treated", "degree"}
+                    or tokens[ahead].stem in {",", "and", "or"}
                 ):
                     if tokens[ahead].names:
                         break
@@ -132,15 +142,16 @@ class ScanExceptions(ScanFacts):
             i += 1
         return i
 
-    def _only(self, tail: list[Token]) -> tuple[Criterion | None, bool]:
-        """What must hold besides of an excepted instance, and whether it must be cured."""
-        if any("cured" in token.cues for token in tail):
+    def _only(self, tail: list[Token]) -> tuple[Criterion | None, State | None]:
+        """What must hold besides of an excepted instance, and whether it must be cured or treated."""
+        said = next((state for token in tail if (state := _state(token)) is not None), None)
+        if said is not None:
             by = [token for token in tail if names_of(token, NameKind.TREATMENT)]
-            return (self._question(tail) if by else None), True  # cured is recorded, what cured it is for a person
+            return (self._question(tail) if by else None), said  # cured is recorded, what cured it is for a person
         words = without_parentheses(tail)
         words = [token for token in words if set(token.cues) != {"neutral"}]
         if not words:
-            return None, False
+            return None, None
         quote = self._quote(words[0].start, words[-1].end)
         immune = HadTreatment("systemic-immunosuppressive-treatment", CURRENT, quote=quote)
         joined = {cue for token in words for cue in token.cues}
@@ -148,10 +159,10 @@ class ScanExceptions(ScanFacts):
             replaced = AnyOf(
                 (HadTreatment("hormone-replacement", CURRENT, quote=quote), question(quote.text, quote)), quote
             )
-            return AllOf((Not(immune, quote), replaced), quote), False
+            return AllOf((Not(immune, quote), replaced), quote), None
         if "systemic-treatment" in joined and words[0].stem.startswith("not"):
-            return Not(immune, quote), False
-        return self._question(words), False
+            return Not(immune, quote), None
+        return self._question(words), None
 
     def _unless(self) -> bool:
         if not self._cue("unless"):
@@ -161,5 +172,12 @@ class ScanExceptions(ScanFacts):
         if not rest or not self.drafts:
             raise UnreadError("unless")
         quote = self._quote(rest[0].start, rest[-1].end)
-        self._restrict(Not(question(quote.text, quote), quote), rest[-1].end)
+        read = self._try([token for token in rest if "if" not in token.cues or token.names], excludes=True)
+        spared = read if read is not None else question(quote.text, quote)
+        if self.excludes or self.negative:
+            self._restrict(Not(spared, quote), rest[-1].end)
+        elif self.otherwise is None:
+            self.otherwise = spared  # "A, unless B": A is required of all but those who have B
+        else:
+            raise UnreadError("unless")
         return True

@@ -14,6 +14,7 @@ _SAYS_ALLERGY = re.compile(r"allerg|hypersensitiv|anaphyla|intoleran")
 _TRIES_TREATMENT = re.compile(
     r"\b(?:drug|investigational|anti-?tumou?r|interventional|therapeutic|device)\b", re.IGNORECASE
 )
+_ADJECTIVES = ("ic", "al", "ed", "ive", "ary", "ous", "ant", "ent")
 _FACT_KINDS = (
     NameKind.CONDITION,
     NameKind.TREATMENT,
@@ -98,12 +99,20 @@ class ScanFacts(ScanMeasures):
         pre, self.pre = self.pre, Pre()
         start = min([token.start, *(self.tokens[self.i - 1].start for _ in [0] if pre.degrees and self.i)])
         draft = Draft(kind, concept, start, token.end, lead=self.lead)
+        draft.adjective = len(token.words) == 1 and token.stem.endswith(_ADJECTIVES)
         if self.drafts and len(self.joins) < len(self.drafts):
             # Two names side by side ("NYHA class II heart failure" is read elsewhere): one of them was not meant so.
             raise UnreadError(token.stem)
+        if kind is not NameKind.TREATMENT and (pre.routes or pre.intent):
+            raise UnreadError(token.stem)  # "stage IV ...": the number is no route
         draft.degrees = pre.degrees
+        if not draft.degrees and "inherits" in token.cues and self.drafts:
+            draft.degrees = list(self.drafts[-1].degrees)
         # "Prior malignancy" among the exclusions of a trial in a malignancy cannot mean the disease under study.
-        draft.other = pre.other or (self.excludes and self.context.is_oncology and concept == "malignant-neoplasm")
+        barred = self.excludes or self.negative
+        draft.other = (pre.other and barred) or (
+            barred and self.context.is_oncology and concept == "malignant-neoplasm"
+        )
         draft.suspected = self.suspected
         if kind is NameKind.ALLERGEN and concept == "drug-allergy" and not _SAYS_ALLERGY.search(token.stem):
             # "hypersensitivity to the drugs used": which drugs those are, the record cannot tell.
@@ -113,7 +122,7 @@ class ScanFacts(ScanMeasures):
         draft.intent = pre.intent
         draft.planned = self.planned
         draft.negated = pre.negated
-        if kind is NameKind.TREATMENT and self.treat and self.lead is None and self.treat_current:
+        if kind is NameKind.TREATMENT and (pre.now or (self.treat and self.lead is None and self.treat_current)):
             draft.lead = CURRENT
         if kind is NameKind.TREATMENT and self.lead is None and self.i and self.tokens[self.i - 1].stem == "on":
             draft.lead = CURRENT

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from app.criteria.nodes import Criterion, NotUnderstood, Outcome, Quote, Route, When
 from app.reader.drafts import Draft, make, question
+from app.reader.sharing import share_words
 from app.reader.tokens import Tok, Token
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Pre:
     intent: str | None = None
     graded: tuple[Token, ...] = ()
     negated: bool = False
+    now: bool = False
 
 
 class ScanState:
@@ -64,7 +66,7 @@ class ScanState:
         self.text = context.source
         self.start, self.end = start, end
         self.excludes = excludes
-        self.tokens = tokens if tokens is not None else context.tokens(start, end)
+        self.tokens = tokens if tokens is not None else share_words(context.tokens(start, end), context.phrases)
         self.i = 0
         self.drafts: list[Draft] = []
         self.joins: list[str] = []
@@ -89,6 +91,7 @@ class ScanState:
         self.applies: Criterion | None = None
         self.sex: Criterion | None = None
         self.finished = False
+        self.otherwise: Criterion | None = None
         self.extra: list[Criterion] = []
         self.lead = context.lead
         if (frame := context.frame) is not None:

@@ -151,7 +151,13 @@ class ScanTime(ScanState):
 
     def _close_window(self, when: When, end: int) -> None:
         since = self.last_group if self.after_tail and self.barrier == len(self.drafts) else self.barrier
-        open_drafts = [draft for draft in self.drafts[since:] if draft.when is None and draft.elapsed is None]
+        open_drafts = [
+            draft
+            for draft in self.drafts[since:]
+            if draft.when is None
+            and draft.elapsed is None
+            and (draft is self.drafts[-1] or not _is_state(draft.degrees))
+        ]
         if not open_drafts:
             self.lead = when
             return
@@ -299,6 +305,11 @@ class ScanTime(ScanState):
         self._raise_barrier()
         self.i = at
         return True
+
+
+def _is_state(degrees: list[str]) -> bool:
+    """Reads "symptomatic A, or B within 6 months": what is symptomatic is so now."""
+    return any(degree in {"symptomatic", "uncontrolled"} for degree in degrees)
 
 
 def _in_window(node: Criterion, when: When) -> Criterion:

@@ -12,7 +12,9 @@ from app.criteria.nodes import (
     Criterion,
     HadTreatment,
     HasCondition,
+    Judgement,
     Not,
+    NotUnderstood,
     Outcome,
     Reproductive,
     ReproductiveIs,
@@ -24,8 +26,23 @@ from app.criteria.nodes import (
 from app.reader.drafts import Draft, question
 from app.reader.scan_brackets import ScanBrackets
 from app.reader.scan_state import ROUTES, UnreadError, without_parentheses
+from app.reader.sharing import JOINTS, is_fact
 from app.reader.tokens import NameKind, Token, names_of
 
+_PERSONS = frozenset(
+    {
+        "patient",
+        "subject",
+        "participant",
+        "individual",
+        "person",
+        "people",
+        "those",
+        "women",
+        "patient with",
+        "those with",
+    }
+)
 HEADS = frozenset({"condition", "disease", "disorder", "drug", "agent", "treatment", "therapy"})
 JOINERS = {",": ",", "or": "or", "nor": "or", "and": "and", "/": "or", "and/or": "or", ";": "or"}
 
@@ -53,7 +70,10 @@ class ScanWords(ScanBrackets):
             return False
         cues = set(token.cues)
         handled = True
-        if "ever-or-current" in cues:
+        if "ask" in cues:
+            words = self._quote(token.start, token.end)
+            self._add(Draft(None, "ask", token.start, token.end, node=question(words.text, words)))
+        elif "ever-or-current" in cues:
             self._lead(EVER)
         elif "suspected" in cues:
             self._before_a_name(token)
@@ -74,6 +94,8 @@ class ScanWords(ScanBrackets):
             self.allergy = True
         elif "planned" in cues:
             self.planned, self.treat, self.lead = True, True, None
+        elif "treat-ever" in cues and self.drafts and len(self.joins) < len(self.drafts):
+            return False  # "A treated with B": it says of A
         elif "treat-current" in cues:
             self.treat, self.treat_current = True, True
         elif "treat-ever" in cues:
@@ -91,6 +113,7 @@ class ScanWords(ScanBrackets):
             if following is not None and self._at(1).stem in {"or", "and"} and "degree" in following.cues:  # type: ignore[union-attr]
                 # "current or long-term use": two timings of one name, which a draft cannot carry.
                 raise UnreadError(token.stem)
+            self.pre.now = token.stem != "new"
         elif "positive" in cues or "negative" in cues:
             self.pre.outcome = Outcome.POSITIVE if "positive" in cues else Outcome.NEGATIVE
         elif "not-lactating" in cues:
@@ -183,6 +206,13 @@ class ScanWords(ScanBrackets):
         if self.excludes and not self.drafts:
             before = self.tokens[self.i - 1].stem if self.i else ""
             if before not in {"must", "should"}:
+                if token.stem in {"lack of", "absence of"} or (self.i and self._of_persons()):
+                    # "Patients without X", "patients who have not had X": those are excluded who lack it.
+                    self.context.note("Lacking it excludes: two negatives, read as they stand.")
+                    self.negative = True
+                    self._received(token)
+                    self.i += 1
+                    return True
                 # Two negatives, or a requirement out of place: both readings are possible.
                 raise UnreadError(token.stem)
             self.context.note("A requirement among the exclusions: what excludes is that it is not met.")
@@ -190,16 +220,25 @@ class ScanWords(ScanBrackets):
             return True
         self.negative = not self.drafts
         self.pre.negated = bool(self.drafts)
-        if token.stem.startswith(
-            ("did not receive", "has not received", "have not received", "not received", "not used")
-        ):
-            self.treat, self.treat_current = True, False
-            if token.stem.startswith("not used") and not self.drafts and self.context.topic:
-                self.drafts.extend(replace(draft) for draft in self.context.topic)
-                self.joins.extend(["or"] * (len(self.drafts) - 1))
+        if self._received(token) and token.stem.startswith("not used") and not self.drafts and self.context.topic:
+            self.drafts.extend(replace(draft) for draft in self.context.topic)
+            self.joins.extend(["or"] * (len(self.drafts) - 1))
         if token.stem == "no history of":
             self.lead = EVER
         self.i += 1
+        return True
+
+    def _of_persons(self) -> bool:
+        """The clause speaks of persons up to here, and of nothing else."""
+        before = self.tokens[: self.i]
+        return any(token.stem in _PERSONS for token in before) and all("neutral" in token.cues for token in before)
+
+    def _received(self, token: Token) -> bool:
+        if not token.stem.startswith(
+            ("did not receive", "has not received", "have not received", "not received", "not used")
+        ):
+            return False
+        self.treat, self.treat_current = True, False
         return True
 
     def _joiner(self) -> bool:
@@ -227,7 +266,9 @@ class ScanWords(ScanBrackets):
     def _tail(self) -> bool:
         """Words that narrow what precedes: read where possible, else a question joined by "and"."""
         token = self.tokens[self.i]
-        if not self.drafts or not ("restrict" in token.cues or "neg" in token.cues or "requiring" in token.cues):
+        opens = {"restrict", "neg", "requiring"} & set(token.cues)
+        treated = "treated with" in token.stem and len(self.joins) < len(self.drafts)
+        if not self.drafts or not (opens or treated):
             return False
         if "neutral" in token.cues and token.stem not in {"with", "that", "who"}:
             return False
@@ -238,6 +279,9 @@ class ScanWords(ScanBrackets):
         self.i = stop
         last = self.drafts[-1]
         node = self._tail_node(tail, last)
+        if isinstance(node, NotUnderstood | Judgement) and self._may_list_on(tail):
+            # "A with <words not understood>, B or C": B and C may be things of the same list as A.
+            raise UnreadError(tail[0].stem)
         if self.joins and len(self.joins) == len(self.drafts):
             self.joins.pop()
         if last.kind is NameKind.CONDITION and last.degrees and tail[0].stem == "with" and reads_facts(node):
@@ -255,6 +299,24 @@ class ScanWords(ScanBrackets):
         self.after_tail = True
         self._raise_barrier()
         return True
+
+    def _may_list_on(self, tail: list[Token]) -> bool:
+        """A thing that a record can hold stands behind a joiner outside brackets, after a comma at least once."""
+        if tail[0].stem.startswith("and "):
+            return False
+        depth = 0
+        for at, token in enumerate(tail[:-1]):
+            depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(token.stem, 0)
+            if "including" in token.cues:
+                return False
+            if depth or token.stem not in JOINTS:
+                continue
+            ahead = at + 1
+            while ahead < len(tail) and not tail[ahead].names and (tail[ahead].cues or tail[ahead].stem in JOINTS):
+                ahead += 1
+            if ahead < len(tail) and is_fact(tail[ahead]):
+                return True
+        return False
 
     def _ambiguous_or(self, tail: list[Token]) -> None:
         """Reads "A and inability to quit or with B": whether B counts alone is not said, so each is for a person."""
@@ -298,7 +360,9 @@ class ScanWords(ScanBrackets):
         quote = self._quote(tail[0].start, tail[-1].end)
         cues = {cue for token in tail for cue in token.cues}
         plain = without_parentheses(tail)
-        if "systemic-treatment" in cues and "requiring" in tail[0].cues and "not" not in tail[0].stem:
+        immune = self.context.catalogue.index.closure.get("autoimmune-disease", frozenset()) | {"autoimmune-disease"}
+        required = "requiring" in tail[0].cues and "not" not in tail[0].stem
+        if "systemic-treatment" in cues and required and last.id in immune:
             when = last.when or last.lead or self.lead or CURRENT
             return HadTreatment("systemic-immunosuppressive-treatment", when, quote=quote)
         if "antimicrobial-treatment" in cues and "requiring" in tail[0].cues:
@@ -321,18 +385,34 @@ class ScanWords(ScanBrackets):
                 return node
             if tail[0].stem == "who":
                 raise UnreadError("who")
+        if required or "treat" in tail[0].stem:
+            treated = self._given(tail[1:] if required else tail)
+            if treated is not None:
+                return treated
         if {"requiring", "restrict"} & set(tail[0].cues) and not any(
             token.names or token.number is not None for token in tail
         ):
             return question(quote.text, quote)
         return self._question(plain or tail)
 
+    def _given(self, body: list[Token]) -> Criterion | None:
+        """Reads "requiring insulin", "treated with metformin": that treatment, where nothing else is said."""
+        if not body:
+            return None
+        sub = self._sub(body, excludes=True)
+        sub.treat, sub.treat_current = True, True
+        try:
+            node = sub.read()
+        except UnreadError:
+            return None
+        return node if isinstance(node, HadTreatment) else None
+
     def _neutral(self) -> bool:
         token = self.tokens[self.i]
         if token.stem in HEADS and self.drafts and len(self.joins) == len(self.drafts):
             # "... or conditions that may interfere": a thing of its own that no name was found for.
             raise UnreadError(token.stem)
-        if token.stem in {".", ":", "-", "etc"} or {"neutral", "etc"} & set(token.cues):
+        if token.stem in {".", ":", "-", "etc"} or {"neutral", "etc", "any-sex"} & set(token.cues):
             self.i += 1
             return True
         return False

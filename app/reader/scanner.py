@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.criteria.nodes import AllOf, AnyOf, Criterion, Elapsed, If, Not, Preference, Quote
+from app.criteria.nodes import AllOf, AnyOf, Criterion, Elapsed, If, Not, NotUnderstood, Preference, Quote
 from app.reader.context import Frame
 from app.reader.drafts import question
 from app.reader.gates import GATES
+from app.reader.scan_recovery import Member, ScanRecovery
 from app.reader.scan_state import UnreadError
-from app.reader.scan_words import ScanWords
+from app.reader.sharing import JOINTS
 from app.reader.tokens import NameKind, Tok
 
 if TYPE_CHECKING:
@@ -23,26 +24,41 @@ if TYPE_CHECKING:
     from app.reader.context import Context
 
 
-class Scanner(ScanWords):
+class Scanner(ScanRecovery):
     """Reads one clause. `excludes` is the frame: what joins with "and" in a list of things that exclude is any-of."""
 
-    def read(self) -> Criterion:
-        """The node of the clause; raises UnreadError where a word is left over or no fact was found."""
-        while self.i < len(self.tokens):
-            self._step()
+    def read(self, *, recover: bool = False) -> Criterion:
+        """The node of the clause; raises UnreadError where a word is left over or no fact was found.
+
+        With `recover`, a part of a list that cannot be read becomes a question of its own, and words after a name that
+        only narrow it become one joined by "and"; what was read beside them stays.
+        """
+        self.scan(recover=recover)
         self._finish()
         if not self.drafts and not self.extra and self.sex is not None:
             return self.sex
         if not self.drafts and not self.extra and any("any-sex" in token.cues for token in self.tokens):
             return Preference(" ".join(self.text[self.start : self.end].split()), self._quote(self.start, self.end))
         if not self.drafts and not self.extra:
+            return self._whom_alone()
+        if recover and all(draft.kind is None and isinstance(draft.node, NotUnderstood) for draft in self.drafts):
             raise UnreadError(self.text[self.start : self.end])
         return self.assemble()
 
-    def scan(self) -> None:
+    def scan(self, *, recover: bool = False) -> None:
         """Read to the last word without assembling."""
+        member = Member(0, 0, self.i)
         while self.i < len(self.tokens):
-            self._step()
+            if self.i and self.tokens[self.i - 1].stem in JOINTS and len(self.joins) == len(self.drafts):
+                member = Member(len(self.drafts), len(self.joins), self.i)
+            at = self.i
+            try:
+                self._step()
+            except UnreadError:
+                if not recover:
+                    raise
+                self.i = at
+                self.recover(member)
 
     def _step(self) -> None:
         for step in self._steps():
@@ -61,6 +77,12 @@ class Scanner(ScanWords):
             if token.kind is not Tok.QUANTITY and len(_BEGUN) < _MOST_KEPT:
                 _BEGUN[key] = steps
         return steps
+
+    def _whom_alone(self) -> Criterion:
+        """Reads "Female patients", "women of childbearing potential": whom it speaks of is all that it says."""
+        if self.negative or self.applies is None:
+            raise UnreadError(self.text[self.start : self.end])
+        return self.applies
 
     def assemble(self) -> Criterion:
         """The node that the drafts and their joiners come to."""
@@ -82,6 +104,8 @@ class Scanner(ScanWords):
         if self.negative:
             # "no X within 14 days or 5 half-lives": that the longer of them has passed.
             node = node.part if isinstance(node, Not) and isinstance(node.part, Elapsed) else Not(node, quote)
+        if self.otherwise is not None:
+            node = AnyOf((node, self.otherwise), quote)
         if self.sex is not None:
             node = AllOf((self.sex, *(node.parts if isinstance(node, AllOf) else (node,))), quote)
         if self.applies is not None:
@@ -145,13 +169,18 @@ class Scanner(ScanWords):
         return AllOf((AnyOf(tuple(parts[: pause + 1]), quote), *parts[pause + 1 :]), quote)
 
     def _share_degrees(self) -> None:
-        """Reads "severe arrhythmia or conduction abnormality": a degree only the first carries is shared."""
+        """Reads "severe arrhythmia or conduction abnormality": whether the degree is shared is for a person to tell."""
         first, *others = self.drafts
         if first.kind is not NameKind.CONDITION or not first.degrees or any(draft.degrees for draft in others):
             return
         for draft in others:
-            if draft.kind is NameKind.CONDITION and draft.outcome is None:
-                draft.degrees = list(first.degrees)
+            if draft.defined_by is not None:
+                draft.degrees = list(first.degrees)  # what defines it decides
+            elif draft.kind is NameKind.CONDITION and draft.outcome is None:
+                words = self._quote(draft.start, draft.end)
+                said = " ".join(words.text.split())
+                doubt = NotUnderstood(f"Is “{' '.join(first.degrees)}” said of “{said}” too, and is it so?", words)
+                draft.restricts.append(doubt)
 
 
 def shared_frame(context: Context, start: int, end: int) -> tuple[Frame | None, bool, bool]:
