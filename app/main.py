@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import httpx
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from app import __version__
-from app.api import fhir, health, routes
+from app.api import fhir, health, hooks, routes
+from app.api.cds_clients import Callers
 from app.api.errors import handle_errors
 from app.api.fhir_outcomes import Outcomes
 from app.api.limits import LimitBody, NoLeaks
 from app.api.shapes import Problem
+from app.clients.fhir_server import FhirServers
+from app.clients.outbound import Allowlist, GuardedTransport, read_base
 from app.clients.registry import Registry
+from app.clients.tokens import KeySets, Verifier
 from app.emitters.canonical import Canonical
 from app.errors import EligoError
 from app.services.evaluation import Evaluation
+from app.services.hooks import Hooks, HookService, HookSetup
 from app.services.local import Local
 from app.services.studies import Studies
 from app.services.trials import Trials
 from app.services.workers import Workers
-from app.settings import Settings, load_settings
+from app.settings import CdsService, Settings, load_settings
 from app.store import Database, SqlTrials, is_current, migrate
+from app.store.hooks import SqlHooks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,6 +42,7 @@ if TYPE_CHECKING:
 
     from app.services.trials import OpenStore, Store
 
+_log = logging.getLogger("eligo")
 _DESCRIPTION = """What a patient's FHIR record shows about every criterion of a clinical trial, with evidence.
 
 **Not a medical device.** It supports people who screen patients for trials; it enrols and excludes nobody. A qualified
@@ -116,6 +126,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             with suppress(asyncio.CancelledError, EligoError):
                 await starting
             await asyncio.to_thread(workers.close)
+            await cds.close()
             await database.close()
 
     app = FastAPI(
@@ -127,6 +138,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
         openapi_tags=[
             {"name": routes.TRIALS, "description": "Registrations, and how they were read"},
+            {"name": hooks.HOOKS, "description": "Trials for the patient at hand, where the clinician works"},
             {"name": routes.JUDGING, "description": "Records against criteria; no record is stored"},
         ],
     )
@@ -136,16 +148,86 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.evaluation = Evaluation(open_store, workers)
     app.state.canonical = canonical
     app.state.studies = Studies(open_store, workers, app.state.trials, canonical)
+    cds = _Cds(settings, database)
+    app.state.hooks = Hooks(open_store, cds.open_store, workers, cds.servers, cds.setup)
+    app.state.callers = Callers(cds.tokens, cds.open_store, settings.public_url)
     app.include_router(routes.router)
+    app.include_router(hooks.router)
+    app.include_router(hooks.summaries)
     app.include_router(health.router)
     app.include_router(fhir.router)
     handle_errors(app)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Accept", "If-Match", "If-None-Match"],
+            expose_headers=["ETag", "Location", "Retry-After"],
+        )
     app.add_middleware(LimitBody, limit=settings.max_body_bytes)
     app.add_middleware(NoLeaks)
     app.add_middleware(Outcomes)  # around all others, so that it sees every refusal
     _describe(app)
     logging.getLogger("uvicorn.access").addFilter(_without_query)
     return app
+
+
+class _Cds:
+    """What the CDS services need of the outside, as the settings have it."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._database = database
+        self._clients: list[httpx.AsyncClient] = []
+        self.servers: FhirServers | None = None
+        if settings.cds_fhir_servers:
+            allowed = Allowlist(map(read_base, settings.cds_fhir_servers), private=settings.cds_private_addresses)
+            self.servers = FhirServers(allowed, self._client(allowed), most_bytes=settings.max_body_bytes)
+        self.tokens: Verifier | None = None
+        if settings.cds_issuers and settings.cds_auth != "none":
+            allowed = Allowlist(map(read_base, settings.cds_issuers.values()), private=settings.cds_private_addresses)
+            self.tokens = Verifier(settings.cds_issuers, KeySets(self._client(allowed), time.monotonic))
+        elif settings.cds_issuers:
+            _log.warning("ELIGO_CDS_AUTH=none: CDS clients are not asked for a token; only this machine may call.")
+        services = settings.cds_services or tuple(
+            CdsService(id=f"trials-{hook}", hook=hook)
+            for hook in ("patient-view", "encounter-start", "appointment-book", "order-select")
+        )
+        self.setup = HookSetup(
+            services=tuple(map(_hook_service, services)),
+            canonical=Canonical(settings.canonical_url),
+            smart_url=settings.cds_smart_url,
+            budget_s=settings.cds_budget_s,
+        )
+
+    def _client(self, allowed: Allowlist) -> httpx.AsyncClient:
+        client = httpx.AsyncClient(transport=GuardedTransport(allowed), timeout=10.0, trust_env=False)
+        self._clients.append(client)
+        return client
+
+    @asynccontextmanager
+    async def open_store(self) -> AsyncIterator[SqlHooks]:
+        async with self._database.transaction(locked=True) as connection:
+            yield SqlHooks(connection)
+
+    async def close(self) -> None:
+        for each in self._clients:
+            await each.aclose()
+
+
+def _hook_service(given: CdsService) -> HookService:
+    return HookService(
+        id=given.id,
+        hook=given.hook,
+        title=given.title,
+        description=given.description,
+        trials=frozenset(given.trials),
+        conditions=given.conditions,
+        statuses=frozenset(each.lower() for each in given.statuses),
+        least_met=given.least_met,
+        most_cards=given.most_cards,
+        with_ineligible=given.with_ineligible,
+    )
 
 
 def _describe(app: FastAPI) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+from typing import Annotated, Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError
 
 from app.emitters.canonical import DEFAULT_BASE
 from app.errors import EligoError
@@ -26,6 +29,23 @@ class BadSetting(EligoError):
         super().__init__(f"{name} cannot be used: {reason}.")
         self.name = name
         self.reason = reason
+
+
+class CdsService(BaseModel):
+    """One CDS service. Empty lists narrow nothing; `statuses` empty: every trial that is not over."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")
+    hook: Literal["patient-view", "encounter-start", "appointment-book", "order-select"]
+    title: str = "Clinical trials"
+    description: str = "Trials that this patient may fit, criterion by criterion."
+    trials: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    least_met: float = Field(default=0.0, ge=0, le=1)
+    most_cards: int = Field(default=3, ge=1, le=20)
+    with_ineligible: bool = False
 
 
 class Settings(BaseSettings):
@@ -48,6 +68,30 @@ class Settings(BaseSettings):
     registry_timeout_s: float = Field(default=30.0, gt=0)
     """How long the register may take to answer."""
 
+    public_url: str = Field(default="", pattern=r"^(https?://[^\s|#?]*[^\s|#?/])?$")
+    """The address under which callers reach the service, behind a gateway its public one: tokens are meant for it."""
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins of web pages that may call, separated by commas."""
+    cds_auth: Literal["", "none"] = ""
+    """`none` asks CDS clients for no token although issuers are listed; then only this machine may call."""
+    cds_issuers: dict[str, str] = {}
+    """Who may sign the tokens of CDS clients: issuer -> the https address of its keys (JWKS)."""
+    cds_fhir_servers: Annotated[tuple[str, ...], NoDecode] = ()
+    """Base addresses of FHIR servers that may be called for what a prefetch lacks, separated by commas."""
+    cds_private_addresses: bool = False
+    """Whether names of these servers may mean addresses of private networks."""
+    cds_budget_s: float = Field(default=1.0, gt=0, le=30)
+    """The most that fetching what a prefetch lacks may take."""
+    cds_smart_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    """The launch address of a SMART app that cards link to."""
+    cds_services: tuple[CdsService, ...] = ()
+    """The CDS services; default: one for each of the four hooks, for all trials that are not over."""
+
+    @field_validator("cors_origins", "cds_fhir_servers", mode="before")
+    @classmethod
+    def _listed(cls, given: object) -> object:
+        return tuple(filter(None, map(str.strip, given.split(",")))) if isinstance(given, str) else given
+
 
 def load_settings() -> Settings:
     """The settings of the environment. BadSetting."""
@@ -56,3 +100,6 @@ def load_settings() -> Settings:
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         raise BadSetting(f"ELIGO_{first['loc'][0]}".upper(), first["msg"]) from None
+    except SettingsError as error:  # JSON that is none; the message names the field, and not its value
+        name = re.search(r'"(\w+)"', str(error))
+        raise BadSetting(f"ELIGO_{name[1] if name else ''}".upper(), "it is no JSON") from None

@@ -11,10 +11,14 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from app.api.cds_clients import Forbidden, Unauthenticated
+from app.clients.outbound import NotAllowed
+from app.clients.tokens import KeysUnavailable, TokenRefused
 from app.criteria.codec import CodecProblems
 from app.errors import EligoError, VersionMoved
 from app.fhir import errors as fhir
 from app.services.forms import UnusableTrial
+from app.services.hooks import DataUnavailable, NoSuchService, WrongCall
 from app.services.options import BadParameter
 from app.services.studies import ResourceNotFound
 from app.services.trials import NoRecord, PreconditionFailed, TrialNotFound
@@ -115,6 +119,14 @@ KINDS: dict[type[EligoError], Kind] = {
     BrokenEncoding: Kind(_BAD, "The body cannot be decoded"),
     CodecProblems: Kind(_UNFIT, "The criteria cannot be read"),
     DatabaseUnavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The database cannot be used"),
+    DataUnavailable: Kind(HTTPStatus.PRECONDITION_FAILED, "The patient's data cannot be had"),
+    Forbidden: Kind(HTTPStatus.FORBIDDEN, "Not allowed"),
+    KeysUnavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The caller cannot be checked now"),
+    NoSuchService: Kind(HTTPStatus.NOT_FOUND, "No such service"),
+    NotAllowed: Kind(HTTPStatus.FORBIDDEN, "The FHIR server is not one that may be called"),
+    TokenRefused: Kind(HTTPStatus.UNAUTHORIZED, "The token was refused"),
+    Unauthenticated: Kind(HTTPStatus.UNAUTHORIZED, "Authentication is needed"),
+    WrongCall: Kind(_BAD, "The call cannot be understood"),
     EmptyBody: Kind(_BAD, "The body is empty"),
     NoRecord: Kind(HTTPStatus.NOT_FOUND, "The version has no registration record"),
     NotAcceptable: Kind(HTTPStatus.NOT_ACCEPTABLE, "The answer cannot be given in this form"),
@@ -163,7 +175,10 @@ def problem_of(error: EligoError) -> Response:
     """The problem that tells a refusal."""
     kind = next(KINDS[each] for each in type(error).__mro__ if each in KINDS)
     name = _CAMEL.sub("-", type(error).__name__).lower()
-    return problem(kind.status, kind.title, str(error), kind=name, errors=_places(error), headers=_headers(error))
+    status = kind.status
+    if isinstance(error, TokenRefused) and not error.is_known:
+        status = HTTPStatus.FORBIDDEN
+    return problem(status, kind.title, str(error), kind=name, errors=_places(error), headers=_headers(error))
 
 
 def _places(error: EligoError) -> list[dict[str, str]]:
@@ -176,6 +191,8 @@ def _places(error: EligoError) -> list[dict[str, str]]:
             ]
         case UnusableTrial(pointer=pointer):
             return [{"pointer": pointer, "detail": str(error)}]
+        case WrongCall(pointer=pointer, reason=reason):
+            return [{"pointer": pointer, "detail": reason}]
         case BadParameter(name=name, reason=reason):
             return [_parameter(name, reason)]
         case fhir.UnknownPatient():
@@ -200,7 +217,9 @@ def _headers(error: EligoError) -> dict[str, str]:
             return {"Connection": "close"}  # or the server would read on to the end of what it refused
         case PreconditionFailed(newest=newest):
             return {"ETag": f'"{newest}"'}
-        case DatabaseUnavailable() | TookTooLong() | WorkerLost():
+        case Unauthenticated() | TokenRefused():
+            return {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+        case KeysUnavailable() | DatabaseUnavailable() | TookTooLong() | WorkerLost():
             return {"Retry-After": "5"}
         case _:
             return {}

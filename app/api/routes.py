@@ -44,7 +44,7 @@ TrialsUse = Annotated[Trials, Depends(_trials)]
 EvaluationUse = Annotated[Evaluation, Depends(_evaluation)]
 
 
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The errors a call may answer with."""
     return {
         each: {
@@ -65,7 +65,7 @@ _BUNDLE = _takes(
         for each in bodies.BUNDLE
     }
 )
-_SENT = _problems(413, 415, 422, 503)
+_SENT = problems(413, 415, 422, 503)
 
 router = APIRouter(prefix="/v1", dependencies=[Depends(each_once)])
 
@@ -128,7 +128,7 @@ async def register_trial(request: Request, trials: TrialsUse) -> Response:
 
 
 @router.get(
-    "/trials", tags=[TRIALS], response_class=Response, responses={200: {"model": shapes.TrialPage}, **_problems(503)}
+    "/trials", tags=[TRIALS], response_class=Response, responses={200: {"model": shapes.TrialPage}, **problems(503)}
 )
 async def list_trials(query: Annotated[ListQuery, Query()], trials: TrialsUse) -> Response:
     """List trials by id, a page at a time."""
@@ -161,7 +161,7 @@ async def list_trials(query: Annotated[ListQuery, Query()], trials: TrialsUse) -
     responses={
         200: {"model": shapes.Trial | shapes.TrialDiff},
         304: {"description": "The version that If-None-Match names"},
-        **_problems(404, 503),
+        **problems(404, 503),
     },
 )
 async def get_trial(
@@ -184,7 +184,7 @@ async def get_trial(
     response_class=Response,
     responses={
         200: {"model": shapes.Trial, "description": "The next version, or the newest where nothing is changed"},
-        **_problems(404, 409, 412),
+        **problems(404, 409, 412),
         **_SENT,
     },
     openapi_extra={
@@ -243,7 +243,7 @@ async def correct_criteria(trial_id: str, request: Request, caller: Caller, tria
     "/trials/{trial_id}/registration",
     tags=[TRIALS],
     response_class=Response,
-    responses={200: {"model": shapes.Registration}, **_problems(404, 503)},
+    responses={200: {"model": shapes.Registration}, **problems(404, 503)},
 )
 async def get_registration(trial_id: str, query: Annotated[VersionQuery, Query()], trials: TrialsUse) -> Response:
     """Get what the register says of a trial besides its criteria: numbers, sponsor, sites, arms, outcomes, dates ..."""
@@ -251,7 +251,7 @@ async def get_registration(trial_id: str, query: Annotated[VersionQuery, Query()
 
 
 @router.delete(
-    "/trials/{trial_id}", tags=[TRIALS], status_code=204, response_class=Response, responses=_problems(404, 503)
+    "/trials/{trial_id}", tags=[TRIALS], status_code=204, response_class=Response, responses=problems(404, 503)
 )
 async def remove_trial(trial_id: str, trials: TrialsUse) -> Response:
     """Take a trial away. Its versions stay readable by their number."""
@@ -276,7 +276,7 @@ async def read_criteria(request: Request, trials: TrialsUse) -> Response:
     "/trials/{trial_id}/evaluate",
     tags=[JUDGING],
     response_class=Response,
-    responses={200: {"model": shapes.EligibilityReport}, **_problems(404), **_SENT},
+    responses={200: {"model": shapes.EligibilityReport}, **problems(404), **_SENT},
     openapi_extra=_BUNDLE,
 )
 async def evaluate(

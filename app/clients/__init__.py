@@ -1,1 +1,1 @@
-"""Other servers that Eligo asks: registers of trials."""
+"""Calls that Eligo makes to others: an EHR's FHIR server, and who vouches for a caller's keys."""

@@ -102,28 +102,37 @@ def read_chart(
     patient: str | None = None,
     complete: frozenset[str] = frozenset(),
     absence: Absence = "default",
+    incomplete: frozenset[str] = frozenset(),
 ) -> PatientChart:
     """The chart of one patient of a FHIR Bundle (R4, R4B or R5).
 
     `patient` is an id, a reference or a fullUrl, needed where the Bundle has several Patients; `complete` are
     resource types of which the sender says that all are there; `absence` is "open" (nothing is ever concluded from
-    absence) or "closed"
-    (always). Raises NotJson, NotABundle, TooDeep, NoPatient, SeveralPatients or UnknownPatient; all else is a warning.
+    absence) or "closed" (always); of the types in `incomplete` some are known to be lacking, so that their family
+    shows nothing. Raises NotJson, NotABundle, TooDeep, NoPatient, SeveralPatients or UnknownPatient; all else is a
+    warning.
     """
     opened = open_bundle(body)
-    return PatientChart(opened, gather(opened, patient), catalogue, complete, absence)
+    return PatientChart(opened, gather(opened, patient), catalogue, complete, absence, incomplete)
 
 
 class PatientChart:
     """One patient's record (the evaluator's `Chart`). Each question is answered once and remembered."""
 
     def __init__(
-        self, opened: Opened, gathered: Gathered, catalogue: Catalogue, complete: frozenset[str], absence: Absence
+        self,
+        opened: Opened,
+        gathered: Gathered,
+        catalogue: Catalogue,
+        complete: frozenset[str],
+        absence: Absence,
+        incomplete: frozenset[str] = frozenset(),
     ) -> None:
         self._opened = opened
         self._gathered = gathered
         self._catalogue = catalogue
         self._complete = complete
+        self._incomplete = incomplete
         self._absence = absence
         self._values = Values.of(vocabulary_of(catalogue))
         self._warnings = {*opened.warnings, *gathered.warnings}
@@ -157,9 +166,11 @@ class PatientChart:
 
     def shown(self, family: Family) -> bool:
         """Whether nothing found means that there is nothing."""
+        types = _TYPES_OF[family]
+        if not self._incomplete.isdisjoint(types):
+            return False
         if self._absence != "default":
             return self._absence == "closed"
-        types = _TYPES_OF[family]
         return not (
             types.isdisjoint(self._gathered.shown)
             and types.isdisjoint(self._searched)
@@ -168,6 +179,8 @@ class PatientChart:
 
     def shown_type(self, resource_type: str) -> bool:
         """The same for one resource type."""
+        if resource_type in self._incomplete:
+            return False
         if self._absence != "default":
             return self._absence == "closed"
         return (
@@ -315,7 +328,7 @@ class PatientChart:
         """This record with more records about the patient, by type. They show no type to be complete."""
         more = {name: [*self._records(name), *records.get(name, ())] for name in {*self._gathered.records, *records}}
         gathered = replace(self._gathered, records=more)
-        return PatientChart(self._opened, gathered, self._catalogue, self._complete, self._absence)
+        return PatientChart(self._opened, gathered, self._catalogue, self._complete, self._absence, self._incomplete)
 
     # -- making facts
 

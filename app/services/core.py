@@ -17,6 +17,8 @@ import orjson
 from app import __version__
 from app.criteria.codec import CodecProblems, decode
 from app.emitters.canonical import Canonical
+from app.emitters.needs import needs_of_all
+from app.emitters.prefetch import templates
 from app.emitters.prose import says
 from app.evaluator.answers import Answers
 from app.evaluator.case import Memory
@@ -34,10 +36,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from app.criteria.nodes import Criterion
+    from app.emitters.prefetch import Template
     from app.evaluator.report import CompiledTrial, Readable
     from app.fhir.chart import PatientChart
-    from app.knowledge.catalogue import Catalogue
-    from app.services.options import Options
+    from app.knowledge.catalogue import Catalogue, System
+    from app.services.options import Options, Wish
 
 _BEST_FIRST = (Overall.ELIGIBLE, Overall.UNDETERMINED, Overall.INELIGIBLE)
 
@@ -126,18 +129,7 @@ def open_chart(bundle: bytes, options: Options, desk: Desk) -> PatientChart:
 def judge_all(trials: Iterable[ReadyTrial], bundle: bytes, options: Options, limit: int | None, desk: Desk) -> bytes:
     """One summary a trial, best candidates first. Raises what `read_chart` raises."""
     chart = _chart(bundle, options, desk.catalogue)
-    # Only these two ask which trial is under evaluation; where the record has none of them, all trials share one judge.
-    is_about_studies = bool(chart.participations() or chart.consents())
-    shared = _judge(chart, options, desk, None)
-    ranked = []
-    for trial in trials:
-        one = _judge(chart, options, desk, trial) if is_about_studies else shared
-        answers = _answers(chart, trial, options, desk)
-        if answers is None:
-            found = statuses(trial.compiled, one)
-        else:
-            found = [each.status for each in evaluate_trial(trial.compiled, one, desk.engine, answers).criteria]
-        ranked.append((_rank(trial, found), found, trial))
+    ranked = _ranked(trials, chart, options, desk)
     best = sorted(ranked, key=itemgetter(0)) if limit is None else nsmallest(limit, ranked, key=itemgetter(0))
     return dumps(
         {
@@ -151,6 +143,79 @@ def judge_all(trials: Iterable[ReadyTrial], bundle: bytes, options: Options, lim
             "engine": {"version": desk.engine.version, "knowledge": desk.engine.knowledge},
         }
     )
+
+
+def judge_candidates(trials: Iterable[ReadyTrial], bundle: bytes, options: Options, wish: Wish, desk: Desk) -> bytes:
+    """The most promising trials with their whole reports, best first, as JSON. Raises what `read_chart` raises.
+
+    With `wish.ordered`, the same record with orders that are about to be placed, only trials that the orders would
+    rule out: each with the report under the orders and, under `breaks`, the criteria that fail because of them.
+    """
+    chart = _chart(bundle, options, desk.catalogue)
+    ranked = _ranked(trials, chart, options, desk)
+    promising = sorted([each for each in ranked if _is_promising(each, wish)], key=itemgetter(0))
+    breaks: dict[str, list[str]] = {}
+    if wish.ordered is not None:
+        before = {trial.compiled.id: found for _, found, trial in promising}
+        chart = _chart(wish.ordered, options, desk.catalogue)
+        after = _ranked([trial for _, _, trial in promising], chart, options, desk)
+        for _, found, trial in after:
+            ids = [
+                criterion.part.id
+                for criterion, then, now in zip(trial.compiled.criteria, before[trial.compiled.id], found, strict=True)
+                if now is Status.FAIL and then is not Status.FAIL
+            ]
+            if ids:
+                breaks[trial.compiled.id] = ids
+        promising = [each for each in after if each[2].compiled.id in breaks]
+    return dumps(
+        {
+            "patient": chart.patient.source.reference,
+            "asOf": options.as_of.isoformat(),
+            "judged": len(ranked),
+            "promising": [_summary(trial, found) for _, found, trial in promising],
+            "reports": [
+                orjson.Fragment(_for_one(trial, chart, options, desk)) for _, _, trial in promising[: wish.most]
+            ],
+            "breaks": breaks,
+        }
+    )
+
+
+def _is_promising(ranked: tuple[tuple[int, int, int, int, str], list[Status], ReadyTrial], wish: Wish) -> bool:
+    _, found, _ = ranked
+    if Status.FAIL in found and not wish.with_ineligible:
+        return False
+    met, binding = found.count(Status.PASS), len(found) - found.count(Status.NOTE)
+    return met > 0 and met >= wish.least_met * binding
+
+
+def _ranked(
+    trials: Iterable[ReadyTrial], chart: PatientChart, options: Options, desk: Desk
+) -> list[tuple[tuple[int, int, int, int, str], list[Status], ReadyTrial]]:
+    """Each trial with its place among all and the statuses of its criteria."""
+    # Only these two ask which trial is under evaluation; where the record has none of them, all trials share one judge.
+    is_about_studies = bool(chart.participations() or chart.consents())
+    shared = _judge(chart, options, desk, None)
+    ranked = []
+    for trial in trials:
+        one = _judge(chart, options, desk, trial) if is_about_studies else shared
+        answers = _answers(chart, trial, options, desk)
+        if answers is None:
+            found = statuses(trial.compiled, one)
+        else:
+            found = [each.status for each in evaluate_trial(trial.compiled, one, desk.engine, answers).criteria]
+        ranked.append((_rank(trial, found), found, trial))
+    return ranked
+
+
+def prefetch(trials: Iterable[ReadyTrial], desk: Desk) -> tuple[Template, ...]:
+    """What an EHR should send along, so that these trials can be judged."""
+    nodes = {criterion.part.node for trial in trials for criterion in trial.compiled.criteria}
+    uris: dict[System, str] = {}
+    for uri, system in desk.catalogue.systems.items():
+        uris.setdefault(system, uri)
+    return templates(needs_of_all(nodes, desk.catalogue), uris)
 
 
 class _Inline(msgspec.Struct):
@@ -226,7 +291,10 @@ def _stored(stored: dict[str, Any]) -> Judgeable:
 
 
 def _chart(bundle: bytes, options: Options, catalogue: Catalogue) -> PatientChart:
-    return read_chart(bundle, catalogue, patient=options.patient, complete=options.complete, absence=options.absence)
+    return read_chart(
+        bundle, catalogue, patient=options.patient, complete=options.complete, absence=options.absence,
+        incomplete=options.incomplete,
+    )  # fmt: skip
 
 
 def _judge(chart: PatientChart, options: Options, desk: Desk, trial: ReadyTrial | None) -> Judge:

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from app.emitters.canonical import Canonical
+    from app.emitters.prefetch import Template
     from app.services.core import TrialKey
     from app.services.curation import Carried
-    from app.services.options import Options
+    from app.services.options import Options, Wish
     from app.services.reading import ReadTrial
 
 _COLLECT_AFTER = 50_000
@@ -158,6 +159,16 @@ def judge(desk: Desk, trial: TrialKey, bundle: bytes, options: Options) -> bytes
 def judge_all(desk: Desk, trials: Sequence[TrialKey], bundle: bytes, options: Options, limit: int | None) -> bytes:
     """Judge a record by many trials on the desk."""
     return core.judge_all((desk.trials[each] for each in trials), bundle, options, limit, desk)
+
+
+def judge_candidates(desk: Desk, trials: Sequence[TrialKey], bundle: bytes, options: Options, wish: Wish) -> bytes:
+    """Judge a record by many trials on the desk, and write the reports of the best."""
+    return core.judge_candidates((desk.trials[each] for each in trials), bundle, options, wish, desk)
+
+
+def prefetch(desk: Desk, trials: Sequence[TrialKey]) -> tuple[Template, ...]:
+    """What should be sent along, so that these trials can be judged."""
+    return core.prefetch((desk.trials[each] for each in trials), desk)
 
 
 def judge_inline(desk: Desk, body: bytes, options: Options) -> bytes:

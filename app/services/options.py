@@ -118,6 +118,20 @@ class Options:
     max_age: Duration | None = None
     complete: frozenset[str] = frozenset()
     patient: str | None = None
+    incomplete: frozenset[str] = frozenset()
+    """Types of which some is known to be lacking (a page that was not sent): these show nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Which candidates are wanted: at most so many whole reports, of trials of which so large a share of the criteria
+    is met (0 to 1). `ordered` is the record with orders that are about to be placed.
+    """
+
+    most: int
+    least_met: float = 0.0
+    with_ineligible: bool = False
+    ordered: bytes | None = None
 
 
 def read_day(text: str) -> date | None:

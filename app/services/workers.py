@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
+    from app.emitters.prefetch import Template
     from app.services.core import Desk, TrialKey
     from app.services.curation import Carried
-    from app.services.options import Options
+    from app.services.options import Options, Wish
     from app.services.reading import ReadTrial
 
 P = ParamSpec("P")
@@ -131,6 +132,16 @@ class Workers:
     ) -> T:
         """Do any job on trials, which the worker is taught first where it has not seen them."""
         return await self._idlest().run_on(trials, fetch, job, *args, **kwargs)
+
+    async def judge_candidates(
+        self, trials: Sequence[TrialKey], bundle: bytes, options: Options, wish: Wish, fetch: Fetch
+    ) -> bytes:
+        """The promising trials with their reports."""
+        return await self._idlest().run_on(trials, fetch, jobs.judge_candidates, trials, bundle, options, wish)
+
+    async def prefetch(self, trials: Sequence[TrialKey], fetch: Fetch) -> tuple[Template, ...]:
+        """What should be sent along, so that these trials can be judged."""
+        return await self._idlest().run_on(trials, fetch, jobs.prefetch, trials)
 
     def _idlest(self) -> _Worker:
         return min(self._workers, key=lambda worker: worker.waiting)

@@ -81,3 +81,28 @@ class RevisionRow(Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     number: Mapped[int] = mapped_column(Integer)
+
+
+class FeedbackRow(Base):
+    """What became of a CDS card. `trial_id` is "" for the card of all further trials; `suggestions` is a JSON list."""
+
+    __tablename__ = "feedback"
+    __table_args__ = (Index("ix_feedback_trial_id", "trial_id"),)
+
+    card: Mapped[str] = mapped_column(String(36), primary_key=True)
+    outcome: Mapped[str] = mapped_column(String(16), primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    trial_id: Mapped[str] = mapped_column(String(MAX_ID))
+    service_id: Mapped[str] = mapped_column(String(MAX_ID))
+    suggestions: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(String(64))
+
+
+class UsedTokenRow(Base):
+    """A caller's token that was used and may not be used again until it has expired: a digest of issuer and `jti`."""
+
+    __tablename__ = "used_token"
+    __table_args__ = (Index("ix_used_token_until", "until"),)
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    until: Mapped[datetime] = mapped_column(DateTime(timezone=True))
