@@ -72,7 +72,7 @@ def judge_result(case: Case, node: ResultIs) -> Verdict:
 
 def outcome_of(case: Case, fact: ObservationFact, analyte: Analyte | None) -> Truth:
     """True for positive, false for negative; unknown where it is neither or contradicts itself."""
-    seen = {_by_value(case, fact, analyte), *(_by_coded(case, each) for each in fact.interpretation)}
+    seen = {_by_value(case, fact, analyte), *(_by_coded(case, each, analyte) for each in fact.interpretation)}
     seen.discard(Truth.UNKNOWN)
     return seen.pop() if len(seen) == 1 else Truth.UNKNOWN
 
@@ -80,9 +80,9 @@ def outcome_of(case: Case, fact: ObservationFact, analyte: Analyte | None) -> Tr
 def _by_value(case: Case, fact: ObservationFact, analyte: Analyte | None) -> Truth:
     match fact.value:
         case CodedValue(coded):
-            return _by_coded(case, coded)
+            return _by_coded(case, coded, analyte)
         case TextValue(text):
-            return _by_word(case, text)
+            return _by_word(case, text, analyte)
         case FlagValue(flag):
             return Truth.TRUE if flag else Truth.FALSE
         case NumberValue() as number if analyte is not None:
@@ -91,25 +91,45 @@ def _by_value(case: Case, fact: ObservationFact, analyte: Analyte | None) -> Tru
             return Truth.UNKNOWN
 
 
-def _by_coded(case: Case, coded: Coded) -> Truth:
+def _by_coded(case: Case, coded: Coded, analyte: Analyte | None) -> Truth:
     words = case.catalogue.words
     seen = set()
     for coding in coded.codings:
-        if any(each.system == coding.system and each.code == coding.code for each in words.positive):
-            seen.add(Truth.TRUE)
-        elif any(each.system == coding.system and each.code == coding.code for each in words.negative):
-            seen.add(Truth.FALSE)
+        for codes, outcome in ((words.positive, Truth.TRUE), (words.negative, Truth.FALSE)):
+            meant = next((each for each in codes if each.system == coding.system and each.code == coding.code), None)
+            if meant is not None:
+                seen.add(_graded(meant.display, analyte, outcome))
     if not seen:
         texts = [coded.text] if coded.text else [each.display for each in coded.codings if each.display]
-        seen = {_by_word(case, each) for each in texts} - {Truth.UNKNOWN}
+        seen = {_by_word(case, each, analyte) for each in texts} - {Truth.UNKNOWN}
     return seen.pop() if len(seen) == 1 else Truth.UNKNOWN
 
 
-def _by_word(case: Case, text: str) -> Truth:
+def _by_word(case: Case, text: str, analyte: Analyte | None) -> Truth:
     word = " ".join(text.split()).lower()
+    if analyte is not None and (own := analyte.words.get(word)) is not None:
+        return _OUTCOMES[own]
     if word in case.catalogue.words.positive_words:
-        return Truth.TRUE
-    return Truth.FALSE if word in case.catalogue.words.negative_words else Truth.UNKNOWN
+        return _graded(word, analyte, Truth.TRUE)
+    return _graded(word, analyte, Truth.FALSE) if word in case.catalogue.words.negative_words else Truth.UNKNOWN
+
+
+_OUTCOMES = {"positive": Truth.TRUE, "negative": Truth.FALSE, "neither": Truth.UNKNOWN}
+_PLUSES = {"one plus": 1, "two plus": 2, "three plus": 3}
+
+
+def _graded(word: str, analyte: Analyte | None, outcome: Truth) -> Truth:
+    """What a grade ("2+", "Present ++ out of ++++", "weakly positive") means for an analyte with words of its own."""
+    if analyte is None or not analyte.words:
+        return outcome
+    said = word.lower().partition("out of")[0]
+    digits = [each for each in said if each.isdigit()]
+    pluses = next((count for name, count in _PLUSES.items() if name in said), said.count("+"))
+    if "weak" in said:
+        return Truth.UNKNOWN
+    if not pluses or said.strip() in {"positive (+)", "+", "(+)"}:
+        return outcome
+    return _OUTCOMES[analyte.words.get(f"{digits[0] if digits else pluses}+", "neither")]
 
 
 def _by_number(case: Case, fact: ObservationFact, number: NumberValue, analyte: Analyte) -> Truth:

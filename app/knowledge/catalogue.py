@@ -162,6 +162,8 @@ class Analyte:
     `objects`: each lesion is judged by itself. `presence_of`: the qualitative twin (viral DNA detected).
     `one_unit`: a number without a unit can only be one of `unit` (BMI, blood pressure).
     `plausible`: bounds in `unit` outside which a value is an error of entry and decides nothing.
+    `words`: what a result word means here ("positive", "negative", "neither") where it has grades of its own: HER2 2+
+    is neither, 1+ is negative.
     """
 
     id: str
@@ -179,6 +181,7 @@ class Analyte:
     inputs: tuple[str, ...] = ()
     objects: bool = False
     broader: tuple[Code, ...] = ()
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

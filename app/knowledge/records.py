@@ -318,7 +318,26 @@ def read_analyte(entry: Entry) -> Analyte:
         inputs=entry.texts("inputs"),
         objects=entry.flag("objects"),
         broader=entry.code_list("broader"),
+        words=_own_words(entry),
     )
+
+
+_SIDES = ("positive", "negative", "neither")
+
+
+def _own_words(entry: Entry) -> dict[str, str]:
+    """`words: {positive: [...], negative: [...], neither: [...]}`, turned round."""
+    raw = entry.get("words", None)
+    if raw is None:
+        return {}
+    part = Entry(entry.file, entry.name, raw, entry.problems)
+    found: dict[str, str] = {}
+    for side in _SIDES:
+        for word in part.texts(side):
+            if word != word.lower().strip() or found.setdefault(word, side) != side:
+                part.problem(side, f"{word!r} is not in lower case, or means two things.", "Write it once.")
+    part.whole()
+    return found
 
 
 def read_scale(entry: Entry) -> Scale:

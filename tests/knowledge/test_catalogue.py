@@ -291,6 +291,20 @@ def test_a_missing_file_is_an_error() -> None:
         read_catalogue(rest, load_unit_table())
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("{positive: [3+], negative: [3+]}", "means two things"),
+        ("{neither: [Equivocal]}", "is not in lower case"),
+        ("{maybe: [2+]}", "This key is not known here."),
+    ],
+)
+def test_wrong_words_of_a_result_are_refused(words: str, said: str) -> None:
+    entry = f"- {{id: made-up, name: x, names: [x], measure: presence, codes: [], words: {words}, source: nowhere}}"
+
+    assert said in refused(analytes__zz_yaml=entry)
+
+
 def test_one_id_in_two_files_is_an_error() -> None:
     entry = "- {id: alt, name: x, names: [x], measure: presence, codes: [], source: nowhere}"
 
