@@ -26,9 +26,7 @@ EBM = "http://hl7.org/fhir/uv/ebm/StructureDefinition"
 CROSS_VERSION = "http://hl7.org/fhir/5.0/StructureDefinition"
 """R5 elements on R4 resources are extensions under this address."""
 DATA_ABSENT = f"{HL7}/data-absent-reason"
-CRITERION = "criterion"
-SOURCE_TEXT = "source-text"
-REGISTERED_STATUS = "registered-status"
+REGISTERED_STATUS = "eligo-registered-status"
 
 
 class FhirVersion(StrEnum):
@@ -93,7 +91,7 @@ class Target:
 
     def extension_url(self, name: str) -> str:
         """The address of an extension of Eligo's own."""
-        return f"{self.canonical.base}/StructureDefinition/eligo-{name}"
+        return f"{self.canonical.base}/StructureDefinition/{name}"
 
     def knowledge_version(self) -> str:
         """The business version of what is made from the catalogue alone: a part of its digest."""

@@ -38,10 +38,11 @@ from app.criteria.nodes import (
     Timing,
     children,
 )
+from app.criteria.seal import CARRIED, SOURCE_TEXT, seal_of
 from app.criteria.time import TimeUnit
 from app.criteria.words import when_words
 from app.emitters.canonical import fhir_id
-from app.emitters.fhir import CRITERION, EBM, HL7, SOURCE_TEXT, UCUM, coding, concept_of, one_line, plain, pruned
+from app.emitters.fhir import EBM, HL7, UCUM, coding, concept_of, one_line, plain, pruned
 from app.emitters.prose import says
 from app.emitters.value_sets import concept_coding, value_set_canonical
 from app.knowledge.catalogue import Family, System
@@ -70,7 +71,7 @@ def group(trial: PublishedTrial, target: Target) -> Resource:
     binding = [each for each in trial.criteria if not isinstance(each.expression, Preference)]
     characteristics = [_criterion(each, trial.criteria.index(each), parts) for each in binding]
     notes = [
-        _carried(each, place, target)
+        _carried(each, place, target, {}, {})
         for place, each in enumerate(trial.criteria)
         if isinstance(each.expression, Preference)
     ]
@@ -112,13 +113,17 @@ def _criterion(criterion: PublishedCriterion, place: int, parts: _Contained) -> 
     made = parts.characteristic(criterion.id, criterion.expression, exclude=criterion.excludes, text=criterion.text)
     # The registration's own words stand first: they are what a reader without Eligo's extension goes by.
     described = {"url": f"{EBM}/characteristic-description", "valueMarkdown": plain(criterion.text) or criterion.id}
-    made["extension"] = [described, *made.get("extension", ()), _carried(criterion, place, parts.target)]
+    made["extension"] = [described, *made.get("extension", ())]
+    contained = {each["id"]: each for each in parts.groups}
+    made["extension"].append(_carried(criterion, place, parts.target, made, contained))
     return made
 
 
-def _carried(criterion: PublishedCriterion, place: int, target: Target) -> Resource:
+def _carried(
+    criterion: PublishedCriterion, place: int, target: Target, characteristic: Resource, contained: Resource
+) -> Resource:
     """The criterion as Eligo has it, so that another Eligo need not read the words anew."""
-    content = {
+    content: Resource = {
         "order": place,
         "id": criterion.id,
         "kind": criterion.kind,
@@ -129,8 +134,9 @@ def _carried(criterion: PublishedCriterion, place: int, target: Target) -> Resou
         "expression": encode(criterion.expression),
         "notes": list(criterion.notes),
     }
+    content["seal"] = seal_of(content, characteristic, contained)
     # ASCII: a FHIR string takes no other white space than the plain one, and a registration's text has any.
-    return {"url": target.extension_url(CRITERION), "valueString": json.dumps(content, separators=(",", ":"))}
+    return {"url": target.extension_url(CARRIED), "valueString": json.dumps(content, separators=(",", ":"))}
 
 
 def number_of(value: Decimal) -> int | float:
@@ -272,7 +278,7 @@ class _Contained:
             return None
         value = concept_of(found.name, concept_coding(found, self.target))
         members = {
-            "url": self.target.extension_url("value-set"),
+            "url": self.target.extension_url("eligo-value-set"),
             "valueCanonical": value_set_canonical(concept, self.target),
         }
         timing = [] if when is None or when.timing is Timing.CURRENT else _timing(when.duration, when_words(when))

@@ -390,7 +390,7 @@ class _Study:
         here = site.latitude is not None and site.longitude is not None
         telecom = [one for each in site.contacts for one in _telecoms(each)]
         # A site that does not take patients is no place to send one; Location's own status would say it is closed.
-        status = {"url": self.target.extension_url("site-status"), "valueCode": site.status}
+        status = {"url": self.target.extension_url("eligo-site-status"), "valueCode": site.status}
         self.contained.append(
             pruned(
                 {

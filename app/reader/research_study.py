@@ -16,12 +16,14 @@ from app.reader.made_text import Line, MadeText, made_of
 from app.reader.normalise import normalise
 from app.reader.read import read_items
 from app.reader.registration import Kind, Registration, UnusableStudy
+from app.reader.study_carried import carried_criteria, carried_id
 from app.reader.study_groups import GroupReader, broken_at_headings, description_of, plan_lines, sides_of
 from app.reader.study_record import read_record, registry_number
 from app.reader.study_sent import Resource, Sent, dicts, name_of, words
 
 if TYPE_CHECKING:
     from app.knowledge.catalogue import Catalogue
+    from app.reader.study_carried import Carried
 
 
 def read_research_study(resource: Resource, catalogue: Catalogue) -> Registration:
@@ -31,14 +33,26 @@ def read_research_study(resource: Resource, catalogue: Catalogue) -> Registratio
     criteria at all is an empty tuple, as with pages.
     """
     sent = Sent(resource)
+    carried = _carried(sent, catalogue)
+    if carried is not None and carried.criteria:
+        record = read_record(sent, Population())
+        number = registry_number(sent.study) or carried_id(sent.study)
+        return Registration(number, record, carried.text, carried.criteria, tuple(sent.notes()))
     found = _eligibility(sent)
     plain = normalise(found.made.text)
     record = read_record(sent, found.page.population if found.page else Population())
     items = found.page.items if found.page else found.made.items(plain)
     about = (*record.conditions, record.brief_title)
     criteria, notes = read_items(found.made.text, items, record.population, about, catalogue)
-    notes = (*dict.fromkeys((*found.notes, *sent.notes())), *notes)
+    broken = (carried.note,) if carried is not None else ()
+    notes = (*dict.fromkeys((*broken, *found.notes, *sent.notes())), *notes)
     return Registration(registry_number(sent.study), record, found.made.text, found.made.told(criteria), notes)
+
+
+def _carried(sent: Sent, catalogue: Catalogue) -> Carried | None:
+    """What the one Group of the study carries of criteria that Eligo wrote; None where there is nothing of the kind."""
+    groups = _groups(sent, [])
+    return carried_criteria(groups[0][0], catalogue) if len(groups) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)

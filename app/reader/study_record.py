@@ -26,7 +26,7 @@ from app.criteria.record import (
 )
 from app.reader.layout import REGISTRY_ID
 from app.reader.registration import register_word
-from app.reader.study_sent import Resource, Sent, concept_words, dicts, words
+from app.reader.study_sent import Resource, Sent, concept_words, dicts, extension, words
 
 if TYPE_CHECKING:
     from app.criteria.record import Population
@@ -40,6 +40,11 @@ _R4_STATUS = {
     "closed-to-accrual-and-intervention": "active-not-recruiting",
     "temporarily-closed-to-accrual": "suspended",
     "temporarily-closed-to-accrual-and-intervention": "suspended",
+}
+_FINER = {
+    "": ("available", "no-longer-available", "approved-for-marketing", "temporarily-not-available", "withheld"),
+    "active": ("enrolling-by-invitation",),
+    "administratively-completed": ("terminated",),
 }
 _R5_STATUS = {
     **{each: status for each, status in _R4_STATUS.items() if each != "active"},
@@ -272,6 +277,10 @@ def _status(study: Resource) -> str:
     """R4: `status`. R5, where `status` is that of the resource: the state of `progressStatus` that has not ended."""
     if not (_R5_ONLY & study.keys()):
         status = words(study.get("status"))
+        # R4 has fewer words than registers. The register's own is told beside it, and holds where it is one of those.
+        registered = extension(study, "eligo-registered-status")
+        if isinstance(registered, str) and registered in _FINER.get(status, ()):
+            return registered
         return _R4_STATUS.get(status, status) or "unknown"
     found = "unknown"
     for each in dicts(study.get("progressStatus")):
