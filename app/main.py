@@ -63,6 +63,7 @@ class AtHand:
 
     trials: Trials
     evaluation: Evaluation
+    studies: Studies
     registry: Registry
 
 
@@ -72,12 +73,15 @@ async def at_hand(settings: Settings) -> AsyncIterator[AtHand]:
     database = Database(settings.database_url)
     try:
         await ensure_current(database)
-        local = Local(Canonical(settings.canonical_url))
+        canonical = Canonical(settings.canonical_url)
+        local = Local(canonical)
         opener = _opener(database)
+        trials = Trials(opener, local)
         async with Registry(
             settings.registry_url, timeout_s=settings.registry_timeout_s, max_bytes=settings.max_body_bytes
         ) as registry:
-            yield AtHand(Trials(opener, local), Evaluation(opener, local), registry)
+            studies = Studies(opener, local, trials, canonical)
+            yield AtHand(trials, Evaluation(opener, local), studies, registry)
     finally:
         await database.close()
 

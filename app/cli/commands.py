@@ -18,7 +18,9 @@ from rich.markup import escape
 
 from app import __version__
 from app.api.callers import ANONYMOUS
-from app.cli import coverage, demonstration, files, importing, tables
+from app.cli import coverage, demonstration, exporting, files, importing, tables
+from app.emitters.canonical import fhir_id
+from app.emitters.fhir import FhirVersion
 from app.errors import EligoError
 from app.main import AtHand, at_hand, create_app, ensure_current
 from app.services.options import BadParameter, Options, read_complete, read_max_age
@@ -210,6 +212,36 @@ def show(
         typer.echo(orjson.dumps(orjson.loads(found), option=orjson.OPT_INDENT_2).decode())
     else:
         _print(*tables.trial_tables(orjson.loads(found)))
+
+
+class FhirOption(StrEnum):
+    """The FHIR versions that trials are written in."""
+
+    R4 = "4.0"
+    R5 = "5.0"
+
+
+@app.command()
+def export(
+    trial: Annotated[str, typer.Argument(help="The trial's id.")],
+    *,
+    fhir: Annotated[FhirOption, typer.Option(help="The FHIR version: 4.0 (R4) or 5.0 (R5).")] = FhirOption.R4,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the Bundle and each resource to files there.")
+    ] = None,
+) -> None:
+    """Write a stored trial as FHIR: everything of it in one Bundle, which another engine can load and run."""
+
+    async def work(hand: AtHand) -> bytes:
+        await hand.trials.get(trial)  # refuses in the words of the command line what is not stored
+        return await hand.studies.package(fhir_id(trial), FhirVersion(fhir.value))
+
+    made = _run(work)
+    if out is None:
+        typer.echo(exporting.pretty(orjson.loads(made)).decode(), nl=False)
+    else:
+        names = exporting.write_package(made, out)
+        typer.echo(f"{len(names)} files written to {out}.")
 
 
 @app.command()

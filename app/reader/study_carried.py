@@ -119,8 +119,7 @@ def _criterion(
         characteristic and characteristic.get("exclude") is not (kind is Kind.EXCLUSION)
     ):
         raise _Broken(f"criterion {ident!r} does not stand where it should.")
-    unknown = unknown_names(expression, catalogue)
-    if unknown:
+    if next(iter(unknown_names(expression, catalogue)), None) is not None:
         raise _Broken(f"criterion {ident!r} names what is not known here.")
     if (start, end) != (0, 0) and text[start:end] != said:
         raise _Broken(f"the words of criterion {ident!r} are not where they should be.")
