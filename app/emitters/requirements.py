@@ -71,9 +71,13 @@ def requirements(node: Criterion, target: Target) -> list[Resource]:
                 found.append(one)
     # What is looked at besides (tests that hint at a disease, orders for what is planned) is asked for as a whole.
     for need in needs_of(node, target.catalogue):
-        rest = _observations(need.codes, None, target) if need.codes else [{"type": need.type}]
-        known = {each["type"] for each in found}
-        found += [one for one in rest if one not in found and (need.codes or need.type not in known)]
+        if need.codes:
+            known = [each.get("codeFilter", [{}])[0].get("code") for each in found]
+            found += [
+                one for one in _observations(need.codes, None, target) if one["codeFilter"][0]["code"] not in known
+            ]
+        elif need.type not in {each["type"] for each in found}:
+            found.append({"type": need.type})
     return found
 
 

@@ -192,6 +192,16 @@ def test_a_plan_has_an_action_a_criterion_with_its_data(trial):
     assert plan["library"] == [f"{BASE}/Library/NCT00000000|1"]
 
 
+def test_a_datum_is_asked_for_once_with_its_window():
+    page = PAGE.replace("ALT <= 3 x ULN", "Platelets >= 100 x 10^9/L within 14 days")
+    plan = resource_of("PlanDefinition", published(page), target())
+    platelets = plan["action"][0]["action"][3]
+
+    assert platelets["textEquivalent"] == "Platelets >= 100 x 10^9/L within 14 days"
+    (need,) = platelets["input"]
+    assert need["dateFilter"][0]["valueDuration"]["value"] == 14
+
+
 def test_a_library_carries_the_logic_that_it_is_given(trial):
     made = library(trial, target(), Logic((("text/cql", "library X"),), ("http://fhir.org/guides/x|1",)))
 
