@@ -201,3 +201,26 @@ def test_the_query_is_cut_off_what_the_server_logs():
 
     assert _without_query(record)
     assert record.getMessage() == "me GET /x 1.1 200"
+
+
+def test_a_package_goes_from_one_server_call_to_the_next(server):
+    """Over HTTP as it is: import, package, the package imported again, and a record judged by what came of it."""
+    address, _ = server
+    with httpx.Client(base_url=address, headers={"Accept": "application/fhir+json; fhirVersion=5.0"}) as http:
+        page = examples.PAGE.replace("NCT00000000", "NCT00000777")
+        made = http.post("/fhir/ResearchStudy/$import", content=page, headers=TEXT)
+        package = http.get("/fhir/ResearchStudy/NCT00000777/%24package")
+        path = "/fhir/ResearchStudy/NCT00000777/$check-eligibility?asOf=2026-11-22"
+        before = http.post(path, json=examples.BUNDLE).json()
+        again = http.post("/v1/trials", content=package.content, headers=FHIR)
+        after = http.post(path, json=examples.BUNDLE).json()
+
+        assert (made.status_code, package.status_code, again.status_code) == (201, 200, 201)
+        assert made.headers["location"] == f"{address}/fhir/ResearchStudy/NCT00000777"
+        assert made.json() == package.json()
+        parameters = [[each for each in one["contained"][0]["parameter"] if each["name"] == "criterion"]
+                      for one in (before, after)]  # fmt: skip
+        assert parameters[0] == parameters[1]
+        broken = http.post(path, content=b"{}", headers={**FHIR, "Content-Encoding": "br"})
+        assert broken.json()["resourceType"] == "OperationOutcome"
+        assert http.get("/fhir/none").json()["issue"][0]["code"] == "not-supported"
