@@ -161,6 +161,7 @@ class Analyte:
     `formula` names the derivation (formulas in evaluator) when no reported value exists; `inputs` are its analytes.
     `objects`: each lesion is judged by itself. `presence_of`: the qualitative twin (viral DNA detected).
     `one_unit`: a number without a unit can only be one of `unit` (BMI, blood pressure).
+    `abnormal`: "high" or "low" where only values beyond that end of the reference range are not normal.
     `plausible`: bounds in `unit` outside which a value is an error of entry and decides nothing.
     `words`: what a result word means here ("positive", "negative", "neither") where it has grades of its own: HER2 2+
     is neither, 1+ is negative.
@@ -177,6 +178,7 @@ class Analyte:
     charge: int | None = None
     enzyme: bool = False
     one_unit: bool = False
+    abnormal: str | None = None
     formula: str | None = None
     inputs: tuple[str, ...] = ()
     objects: bool = False

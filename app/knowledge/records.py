@@ -314,6 +314,7 @@ def read_analyte(entry: Entry) -> Analyte:
         charge=entry.whole_number("charge"),
         enzyme=entry.flag("enzyme"),
         one_unit=entry.flag("one_unit"),
+        abnormal=entry.maybe_text("abnormal"),
         formula=entry.maybe_text("formula"),
         inputs=entry.texts("inputs"),
         objects=entry.flag("objects"),

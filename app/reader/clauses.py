@@ -33,12 +33,13 @@ from app.criteria.nodes import (
     SexIs,
     children,
 )
-from app.reader.drafts import question
+from app.reader.drafts import question, within
 from app.reader.frames import Bound, Predicate, bound_before, bound_behind, has_strings, predicate_of
 from app.reader.groups import in_place_of, measured_in
 from app.reader.headings import part_name
 from app.reader.rewrite import in_window, rewrite_treatments, window_of
 from app.reader.scan_state import UnreadError
+from app.reader.scan_time import fact_in_window
 from app.reader.scanner import Scanner
 from app.reader.sharing import share_words
 from app.reader.tokens import NameKind, Token, names_of
@@ -90,6 +91,11 @@ _OF_OTHERS = re.compile(
 _CONTRACEPTION = frozenset({"contraception", "sterilisation"})
 # A wish, and nothing but a wish: a requirement may hold one as well ("must ..., preferably ...").
 _PREFERS = re.compile(r"^\W*(?:priority|preference)\b|\b(?:is|are) preferred\W*$", re.IGNORECASE)
+_TESTS = re.compile(
+    r"^(?:this|these|the|all|such)\s+(?:laborator\w+\s+|lab\s+|blood\s+|above\s+)*"
+    r"(?:specimens?|tests?|labs?|laborator\w+|results?|values?|assessments?|measurements?|samples?)\b",
+    re.IGNORECASE,
+)
 _NOTE = re.compile(r"^\W*(?:note|n\.b\.|remark)\s*[:,]\s*", re.IGNORECASE)
 _SPLITS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?:,|(?<=[^\s,]))\s+or\s+(?=who\b)", re.IGNORECASE), "or"),
@@ -154,7 +160,9 @@ class Clauses:
     def _sentences(self, spans: list[tuple[int, int]], quote: Quote) -> Criterion:
         parts: list[Criterion] = []
         for start, end in spans:
-            if parts and self._allowance(start, end, parts):
+            if parts and (
+                self._exempts(start, end, parts) or self._dates(start, end, parts) or self._allowance(start, end, parts)
+            ):
                 continue
             part = self.read(start, end)
             if self._of_group(parts, part, quote):
@@ -164,6 +172,35 @@ class Clauses:
                 parts = [AllOf((self._combine(parts, quote), Not(part)), quote)]
             parts.append(part)
         return self._combine(parts, quote)
+
+    def _exempts(self, start: int, end: int, parts: list[Criterion]) -> bool:
+        """Reads "does not apply to patients with A" after a limit: they need not meet it."""
+        tokens = self.context.tokens(start, end)
+        at = next((k for k, token in enumerate(tokens) if "exempt" in token.cues), None)
+        if at is None or at + 1 >= len(tokens) or not isinstance(parts[-1], Measured | If):
+            return False
+        whom = self._scan(tokens[at + 1].start, end)
+        if at > 1 or not isinstance(whom, HasCondition):
+            return False
+        quote = Quote(self.context.source[start:end], start, end)
+        both = (parts[-1], Not(whom, quote)) if self.excludes else (whom, parts[-1])
+        parts[-1] = AllOf(both, quote) if self.excludes else AnyOf(both, quote)
+        return True
+
+    def _dates(self, start: int, end: int, parts: list[Criterion]) -> bool:
+        """Reads "These tests must be obtained within 28 days before registration": the window of the values before."""
+        tokens = self.context.tokens(start, end)
+        if not _TESTS.match(self.context.source[start:end]) or any(token.names for token in tokens[2:]):
+            return False
+        windows = [k for k, token in enumerate(tokens[:-1]) if "within" in token.cues and tokens[k + 1].duration]
+        told = {cue for token in tokens for cue in token.cues} & {"neg", "if", "unless", "except"}
+        if len(windows) != 1 or told or not any(True for _ in measured_in(parts[-1])):
+            return False
+        duration = tokens[windows[0] + 1].duration
+        if duration is None:
+            return False
+        parts[-1] = fact_in_window(parts[-1], within(duration))
+        return True
 
     def _of_group(self, parts: list[Criterion], part: Criterion, quote: Quote) -> bool:
         """A limit for a group after the one for everybody; where it cannot be read, neither is certain for anybody."""
@@ -191,7 +228,7 @@ class Clauses:
                     exempt = NotUnderstood(_flat(text[note.end() :]), Quote(text, start, end))
                     parts[-1] = AllOf((parts[-1], Not(exempt)), quote)
                 continue
-            if parts and self._allowance(start, end, parts):
+            if parts and (self._exempts(start, end, parts) or self._allowance(start, end, parts)):
                 continue
             if parts and (spared := _SPARES.match(text)) is not None and not self.excludes:
                 freed = self._whom(Bound((start + spared.end(), end), (start, end)))

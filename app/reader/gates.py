@@ -68,6 +68,7 @@ GATES: dict[str, Callable[[Token], bool]] = {
     "_graded": _starts_grade,
     "_named": lambda token: bool(token.names),
     "_cause": _has("cause"),
+    "_defined": _has("defined-by"),
     "_including": _has("including"),
     "_ellipsis": lambda token: token.kind is Tok.WORD and not token.names,
     "_mods": lambda token: not token.names and (bool(token.cues) or token.stem in ROUTES),

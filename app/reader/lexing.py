@@ -19,7 +19,7 @@ _LEX = re.compile(
     |(?P<cmp>[<>]\s?/?\s?=|=\s?/?\s?[<>]|[<>]\s?or\s?(?:=|equals?\b)(?:\s?to\b)?|[≤≥]\s?=?|[<>=])
     |(?P<plus>\+{1,4})
     |(?P<by>[×xX](?=I?(?:ULN|LLN)\b)|I?(?:ULN|LLN)(?=\s?[×xX*]\s?\d))
-    |(?P<word>[A-Za-zµ°%][A-Za-zµ°0-9]*(?:'[a-z]+)?)
+    |(?P<word>[A-Za-zµ°%][A-Za-zµ°0-9]*(?:'[a-z]+|(?<=[sS])'(?=\s))?)
     |(?P<punct>[^\sA-Za-z0-9])
     """,
     re.VERBOSE,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _WORD_OPS = {"lt": Op.LT, "le": Op.LE, "ge": Op.GE, "gt": Op.GT}
 _FILLERS = frozenset({"neutral", "current"})
 _LOWER = frozenset({Op.GE, Op.GT})
-_NORMAL = (
+NORMAL_RANGE = (
     Bound(Op.GE, NormalLimit(NormalEnd.LOWER)),
     Bound(Op.LE, NormalLimit(NormalEnd.UPPER)),
 )
@@ -87,6 +87,9 @@ def _second(tokens: Sequence[Token], first: Bound, i: int, default_unit: str) ->
     while at < len(tokens) and tokens[at].stem in {"and", "but", "or", ",", "-", "to", "and/or"} and at < i + 2:
         joiners.append(tokens[at].stem)
         at += 1
+    if joiners and "or" not in joiners and (normal := _normal_range(tokens, skip_fillers(tokens, at))) is not None:
+        # "> 50 % and within normal limits": which end of them is asked for besides, its direction says.
+        return Numbers((first, NORMAL_RANGE[first.op not in _LOWER]), normal.stop)
     compared = comparator(tokens, at)
     if compared is None or not joiners or (compared[0] in _LOWER) is (first.op in _LOWER):
         return None
@@ -122,7 +125,7 @@ def _in_order(low: Limit, high: Limit) -> bool | None:
 def _normal_range(tokens: Sequence[Token], i: int) -> Numbers | None:
     """Reads "within normal limits": from the lower to the upper end of the reference range."""
     if i < len(tokens) and "normal-range" in tokens[i].cues:
-        return Numbers(_NORMAL, i + 1)
+        return Numbers(NORMAL_RANGE, i + 1)
     return None
 
 

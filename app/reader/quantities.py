@@ -86,6 +86,13 @@ _BARE_UNITS = frozenset(
         "pg",
         "lb",
         "lbs",
+        "millisecond",
+        "milliseconds",
+        "kpa",
+        "grams",
+        "kilograms",
+        "percent",
+        "pounds",
     ]
 )
 _COUNTED = re.compile(r"(?:cells?|platelets?|neutrophils?|leu[ck]ocytes?|lymphocytes?)\s?(?=/)", re.IGNORECASE)

@@ -16,6 +16,7 @@ from app.criteria.nodes import (
     NotUnderstood,
     Quantity,
     Route,
+    Scored,
 )
 from app.reader.drafts import Draft, question
 from app.reader.measures import comparator, read_limit
@@ -54,6 +55,8 @@ class ScanBrackets(ScanExceptions):
         if last is None or (self.treat and len(self.joins) == len(self.drafts)):
             self._lead_bracket(inner)
             return
+        if isinstance(last.node, Measured) and self._permits(inner):
+            return
         if "except" in first.cues:
             self._except(inner)
         elif "unless" in first.cues and len(inner) > 1:
@@ -72,6 +75,14 @@ class ScanBrackets(ScanExceptions):
             self._examples(inner, strict=first.stem.startswith("includ"))
         else:
             self._define(inner)
+
+    def _permits(self, inner: list[Token]) -> bool:
+        """Reads "(can be corrected by transfusion)", "(growth factors are allowed)": how the value may come about."""
+        cues = {cue for token in inner for cue in token.cues}
+        forbids = bool(cues & {"neg", "not-allowed", "unless", "except", "if"}) or any(
+            token.number is not None for token in inner
+        )
+        return bool(cues & {"allowed", "permits"}) and not forbids
 
     def _lead_bracket(self, inner: list[Token]) -> None:
         """Reads "comprehensive treatment (surgery, chemotherapy and/or radiation)": the list is what is meant."""
@@ -243,6 +254,18 @@ class ScanBrackets(ScanExceptions):
             # Without brackets nothing says where a list of examples ends and the next thing begins.
             raise UnreadError(self.text[rest[0].start : rest[-1].end])
         self._examples(rest, strict=rest[0].stem.startswith("includ"))
+        return True
+
+    def _defined(self) -> bool:
+        """Reads "uncontrolled diabetes as defined by HbA1c ≥ 9 %": the limit decides."""
+        if not self._cue("defined-by") or not self.drafts or self.drafts[-1].kind is not NameKind.CONDITION:
+            return False
+        last, rest = self.drafts[-1], self.tokens[self.i + 1 :]
+        node = self._try(rest, excludes=True) if rest and last.defined_by is None else None
+        if not isinstance(node, Measured | Scored):
+            return False
+        last.defined_by, last.end = node, rest[-1].end
+        self.i = len(self.tokens)
         return True
 
     def _window_at(self, k: int) -> bool:

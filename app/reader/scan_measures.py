@@ -18,11 +18,12 @@ from app.criteria.nodes import (
     Quantity,
 )
 from app.reader.drafts import Draft
-from app.reader.measures import Numbers, comparator, limits, read_limit, skip_fillers, unit_of
+from app.reader.measures import NORMAL_RANGE, Numbers, comparator, limits, read_limit, skip_fillers, unit_of
 from app.reader.scan_scales import ScanScales
 from app.reader.scan_state import Pre, UnreadError
 from app.reader.tokens import NameKind, Token
 
+_FORMULAS = frozenset({"qtc-bazett", "qtc-fridericia"})
 _LISTS = frozenset({",", "and", "or", "/", "and/or", "&"})
 
 
@@ -61,6 +62,7 @@ class ScanMeasures(ScanScales):
                 self.joins.append("and" if not self.excludes else "or")
             self._add(Draft(NameKind.ANALYTE, each, name.start, end, node=node))
         self.i = stop
+        self._corrected_by()
         if by_formula:
             self._formula(self.drafts[-1])
         if read.either:
@@ -213,6 +215,29 @@ class ScanMeasures(ScanScales):
             case _:
                 return node
 
+    def _corrected_by(self) -> None:
+        """Reads "QTc > 480 ms using Bazett's formula": the interval corrected so."""
+        at = self.i + (self._at() is not None and self.tokens[self.i].stem == "(")
+        named = _FORMULAS & set(self.tokens[at].cues) if at < len(self.tokens) else set()
+        draft = self.drafts[-1]
+        if not named or not isinstance(draft.node, Measured) or draft.node.analyte != "qtc":
+            return
+        formula = next(iter(named))
+        analytes = self.context.catalogue.analytes.values()
+        corrected = next((each.id for each in analytes if each.formula == formula), None)
+        at += 1
+        while at < len(self.tokens) and corrected in _analytes_of(self.tokens[at]):
+            at += 1
+        if self.tokens[self.i].stem == "(":
+            if at >= len(self.tokens) or self.tokens[at].stem != ")":
+                return
+            at += 1
+        if corrected is None:
+            return
+        draft.node = replace(draft.node, analyte=corrected)
+        draft.id, draft.end = corrected, self.tokens[at - 1].end
+        self.i = at
+
     def _formula(self, last: Draft) -> None:
         node = last.node
         if isinstance(node, Measured):
@@ -236,6 +261,9 @@ class ScanMeasures(ScanScales):
         """The bounds with their units checked: none where one is needed, or another dimension, is not certain."""
         entry = self.context.catalogue.analytes[analyte]
         made: list[Bound] = []
+        if bounds == NORMAL_RANGE and entry.abnormal is not None:
+            # "Bilirubin within normal limits" does not ask for a bilirubin that is not too low.
+            bounds = (bounds[entry.abnormal == "high"],)
         for bound in bounds:
             limit = bound.limit
             if isinstance(limit, Quantity):

@@ -12,11 +12,44 @@ from app.reader.scan_state import UnreadError
 from app.reader.tokens import NameKind, Tok, Token, names_of
 
 _PERFORMANCE = frozenset({"ecog", "karnofsky", "lansky"})
+_TOXICITY = frozenset({"ctc", "nci", "ctcae", "nci ctcae", "toxicity", "nci ctc"})
 _SCALE_WORDS = frozenset({"scale", "score", "criteria", "system", "classification"})
 
 
 class ScanScales(ScanPeople):
     """Steps for scales."""
+
+    def _graded_condition(self) -> bool:
+        """Reads "peripheral neuropathy of grade 2 or greater", "neuropathy of CTC grade > 1": the grade decides."""
+        at = self.i
+        last = self.drafts[-1] if self.drafts else None
+        if last is None or last.kind is not NameKind.CONDITION or len(self.joins) == len(self.drafts):
+            return False
+        named = self.tokens[at].stem in _TOXICITY
+        while at < len(self.tokens) and (self.tokens[at].stem in _TOXICITY or "neutral" in self.tokens[at].cues):
+            at += 1
+        if at >= len(self.tokens):
+            return False
+        compared = comparator(self.tokens, at)
+        step = compared[1] if compared is not None else at
+        if step >= len(self.tokens) or self.tokens[step].stem != "grade" or not (named or self.context.is_oncology):
+            return False
+        scale = self.context.catalogue.scales.get("ctcae-grade")
+        counted = self.tokens[step + 1 : step + 2]
+        if scale is None or not (counted and (counted[0].number is not None or counted[0].op or counted[0].cues)):
+            return False
+        moved = [*self.tokens[at:step], *self.tokens[step + 1 :]]
+        read = scale_bounds(moved, 0, scale)
+        if read is None:
+            return False
+        stop = at + read[1] + 1
+        node = Scored(scale.id, read[0], quote=self._quote(self.tokens[self.i].start, self.tokens[stop - 1].end))
+        if not self._defines(last, node, self.tokens[stop - 1].end):
+            return False
+        self.i = stop
+        while self.i < len(self.tokens) and self.tokens[self.i].stem in _TOXICITY:
+            self.i += 1
+        return True
 
     def _graded(self) -> bool:
         """Reads "Grade ≥3 events", "≥ II-grade ischaemia", "grade 4 of heart function"."""

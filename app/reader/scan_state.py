@@ -90,6 +90,7 @@ class ScanState:
         self.confirm: str | None = None
         self.applies: Criterion | None = None
         self.sex: Criterion | None = None
+        self.exempt: Criterion | None = None
         self.finished = False
         self.otherwise: Criterion | None = None
         self.extra: list[Criterion] = []

@@ -102,6 +102,11 @@ class ScanStrata(ScanTime):
             self._choose(drafts, group.condition, other, stop, swap=False)
             return True
         end = self.tokens[group.stop - 1].end
+        results = all(draft.is_result for draft in self.drafts)
+        if self.tokens[self.i].stem == "," and len(self.drafts) > len(drafts) and results:
+            # "PT < 1.5 x ULN and PTT < 1.5 x ULN, unless on anticoagulants": the comma says that all of it is meant.
+            self.exempt, self.i = group.condition, group.stop
+            return True
         for draft in drafts:
             node, quote = draft.node, self._quote(draft.start, end)
             if node is None:
@@ -268,7 +273,7 @@ class ScanStrata(ScanTime):
                 introduced = True
             elif cues & {"treat-current"}:
                 introduced, taking = True, True
-            elif not (cues & {"neutral", "current"} or token.stem == ","):
+            elif not (cues & {"neutral", "current"} or token.stem in {",", "therapeutic"}):
                 return None
             at += 1
         if found is None:

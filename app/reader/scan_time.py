@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from app.criteria.time import Duration
 
 
+_ANCHOR_JOINTS = frozenset({"the", "of", "to", "use", "administration"})
 _UNITS = frozenset({"year", "month", "week", "day"})
 
 
@@ -167,7 +168,7 @@ class ScanTime(ScanState):
             draft.restricts = [_in_window(each, when) for each in draft.restricts]
             # "LVEF < 45 % or infarction within 12 months": the window of an event is not that of a value before it.
             if draft.node is not None and (not draft.is_result or k >= len(open_drafts) - results):
-                draft.node = _fact_in_window(draft.node, when)
+                draft.node = fact_in_window(draft.node, when)
         open_drafts[-1].end = end
         self._raise_barrier()
 
@@ -186,8 +187,10 @@ class ScanTime(ScanState):
             if "anchor" in token.cues or token.stem in {"first", "planned", "day"}:
                 found = True
                 after_of = False
-            elif token.stem in {"the", "of", "to", "use", "administration"} or token.stem.startswith("use of"):
+            elif token.stem in _ANCHOR_JOINTS or token.stem.startswith("use of"):
                 after_of = True
+            elif found and token.stem in {"in", "into", "this"}:
+                after_of = False
             elif not (after_of and found and (token.names or token.kind is Tok.WORD)):
                 break
             at += 1
@@ -326,7 +329,7 @@ def _is_countable(duration: Duration) -> bool:
     return True
 
 
-def _fact_in_window(node: Criterion, when: When) -> Criterion:
+def fact_in_window(node: Criterion, when: When) -> Criterion:
     """A measured value, a result or a study is asked for in the window; whom a limit is for is not."""
     match node:
         case InStudy():
@@ -334,9 +337,9 @@ def _fact_in_window(node: Criterion, when: When) -> Criterion:
         case Measured() | Scored() | ResultIs() if node.within is None:
             return replace(node, within=when.duration)
         case AllOf(parts) | AnyOf(parts):
-            return replace(node, parts=tuple(_fact_in_window(part, when) for part in parts))
+            return replace(node, parts=tuple(fact_in_window(part, when) for part in parts))
         case If(_, then, otherwise):
-            rest = None if otherwise is None else _fact_in_window(otherwise, when)
-            return replace(node, then=_fact_in_window(then, when), otherwise=rest)
+            rest = None if otherwise is None else fact_in_window(otherwise, when)
+            return replace(node, then=fact_in_window(then, when), otherwise=rest)
         case _:
             return node

@@ -19,11 +19,14 @@ from app.criteria.nodes import (
     Reproductive,
     ReproductiveIs,
     Route,
+    Scored,
     Timing,
     When,
     children,
 )
 from app.reader.drafts import Draft, question
+from app.reader.measures import comparator, skip_fillers
+from app.reader.scales import scale_bounds
 from app.reader.scan_brackets import ScanBrackets
 from app.reader.scan_state import ROUTES, UnreadError, without_parentheses
 from app.reader.sharing import JOINTS, is_fact
@@ -272,6 +275,8 @@ class ScanWords(ScanBrackets):
             return False
         if "neutral" in token.cues and token.stem not in {"with", "that", "who"}:
             return False
+        if self._with_class():
+            return True
         stop = self._tail_end(self.i + 1)
         tail = self.tokens[self.i : stop]
         while len(tail) > 1 and tail[-1].stem in {",", "."}:
@@ -298,6 +303,23 @@ class ScanWords(ScanBrackets):
             self._restrict(node, tail[-1].end)
         self.after_tail = True
         self._raise_barrier()
+        return True
+
+    def _with_class(self) -> bool:
+        """Reads "heart failure with NYHA class > II, ...": the class decides, and the list goes on after it."""
+        named = names_of(self.tokens[self.i + 1], NameKind.SCALE) if self.i + 1 < len(self.tokens) else {}
+        if self.tokens[self.i].stem not in {"with", "of"} or not named:
+            return False
+        entry = self.context.catalogue.scales[named[NameKind.SCALE]]
+        read = scale_bounds(self.tokens, self._past_neutral(self.i + 2), entry)
+        if read is None:
+            return False
+        bounds, stop = read
+        end = self.tokens[stop - 1].end
+        node = Scored(entry.id, bounds, quote=self._quote(self.tokens[self.i + 1].start, end))
+        if not self._defines(self.drafts[-1], node, end):
+            return False
+        self.i = stop
         return True
 
     def _may_list_on(self, tail: list[Token]) -> bool:
@@ -354,6 +376,9 @@ class ScanWords(ScanBrackets):
     def _starts_anew(self, at: int) -> bool:
         """Something that can only be the head of a new item: a verb of its own, or its own degree before a name."""
         cues = set(self.tokens[at].cues) if at < len(self.tokens) else set()
+        if at < len(self.tokens) and names_of(self.tokens[at], NameKind.ANALYTE):
+            # A second value of its own: "or SpO2 below 94 %" begins anew.
+            return comparator(self.tokens, skip_fillers(self.tokens, at + 1)) is not None
         return bool(cues & {"planned", "judgement"}) and not cues & {"neutral"}
 
     def _tail_node(self, tail: list[Token], last: Draft) -> Criterion:

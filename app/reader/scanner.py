@@ -101,6 +101,10 @@ class Scanner(ScanRecovery):
             node = AllOf(tuple(parts), quote)
         else:
             node = self._combine(parts, joins, quote)
+        if self.exempt is not None:
+            loose = self.excludes or self.negative
+            both = (node, Not(self.exempt, quote)) if loose else (node, self.exempt)
+            node = AllOf(both, quote) if loose else AnyOf(both, quote)
         if self.negative:
             # "no X within 14 days or 5 half-lives": that the longer of them has passed.
             node = node.part if isinstance(node, Not) and isinstance(node.part, Elapsed) else Not(node, quote)
@@ -153,6 +157,9 @@ class Scanner(ScanRecovery):
         loose = self.excludes or self.negative
         listed = "or" in joins
         for k, join in enumerate(joins):
+            if join == "," and not loose and self.drafts[k].is_result and self.drafts[k + 1].kind is NameKind.CONDITION:
+                # "bilirubin ≤ 1.5 x ULN, Gilbert syndrome": an exception as likely as a requirement.
+                raise UnreadError(self.drafts[k + 1].id)
             both = self.drafts[k].is_result and self.drafts[k + 1].is_result
             tight = (join == "and" and (both or not loose)) or (join == "," and not loose and not listed)
             if tight:
@@ -230,9 +237,11 @@ _ORDER = (
     "_study",
     "_limit_first",
     "_performance",
+    "_graded_condition",
     "_graded",
     "_named",
     "_cause",
+    "_defined",
     "_including",
     "_ellipsis",
     "_mods",
