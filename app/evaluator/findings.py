@@ -81,12 +81,11 @@ def weigh(case: Case, node: Criterion, name: str, families: tuple[Family, ...], 
     open_ = [each for each in findings if each.holds is Truth.UNKNOWN]
     hidden = case.hidden(families)
     if open_:
-        missing = once([each for finding in open_ for each in finding.missing])
-        questions = once([each for finding in open_ for each in finding.questions])
+        text, evidence, missing, questions = _left_open(case, findings, open_)
         if hidden and not _only_asks(open_):
             missing += tuple(not_shown(each, name) for each in hidden)
         basis = Basis.JUDGEMENT if questions and not missing else Basis.NONE
-        return Verdict(Truth.UNKNOWN, node, basis, said(open_), cited(case, open_, Role.CONSIDERED), missing, questions)
+        return Verdict(Truth.UNKNOWN, node, basis, text, evidence, missing, questions)
     if not findings:
         return case.nothing(node, name, families)
     against = any(each.refuting for each in findings)
@@ -107,6 +106,23 @@ def weigh(case: Case, node: Criterion, name: str, families: tuple[Family, ...], 
         evidence=cited(case, findings, Role.CONTRADICTS if against else Role.CONSIDERED),
         searched=families,
     )
+
+
+_Open = tuple[str, tuple[Evidence, ...], tuple[Missing, ...], tuple[Question, ...]]
+
+
+def _left_open(case: Case, findings: Sequence[Finding], open_: Sequence[Finding]) -> _Open:
+    """What the open ones say, cite, miss and ask: worked out once for a tuple, which several questions share."""
+    key = ("open", id(findings))
+    known: tuple[_Open, object] | None = case.memo.get(key) if isinstance(findings, tuple) else None
+    if known is not None:
+        return known[0]
+    missing = once([each for finding in open_ for each in finding.missing])
+    questions = once([each for finding in open_ for each in finding.questions])
+    found = (said(open_), cited(case, open_, Role.CONSIDERED), missing, questions)
+    if isinstance(findings, tuple):
+        case.memo[key] = (found, findings)  # with the findings, so that their id stays their own
+    return found
 
 
 def _only_asks(findings: Sequence[Finding]) -> bool:

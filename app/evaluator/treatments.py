@@ -66,9 +66,8 @@ def judge_treatment(case: Case, node: HadTreatment) -> Verdict:
     window = case.window(node.when)
     dose = node.dose or _threshold(node, concept)
     if dose is None and node.degree is None:
-        return weigh(
-            case, node, concept.name, concept.families, [*_findings(case, node, concept, hits, window), *conditions]
-        )
+        found = _findings(case, node, concept, hits, window)
+        return weigh(case, node, concept.name, concept.families, [*found, *conditions] if conditions else found)
     given = [each for each in (treatment_given(case, node, concept, hit, window) for hit in hits) if each is not None]
     findings = [each.finding for each in given]
     if dose is not None and any(each.finding.holds is not Truth.FALSE for each in given):
@@ -81,8 +80,11 @@ def judge_treatment(case: Case, node: HadTreatment) -> Verdict:
 
 def _findings(
     case: Case, node: HadTreatment, concept: Concept, hits: Sequence[Hit[TreatmentFact]], window: Window
-) -> list[Finding]:
+) -> Sequence[Finding]:
     """What each record says; those that nobody can place say the same to every question of the same time."""
+    shared = _all_unplaced(case, node, concept, hits, window)
+    if shared is not None:
+        return shared
     found = []
     for hit in hits:
         if hit.match is Match.UNPLACED:
@@ -92,6 +94,28 @@ def _findings(
         if given is not None:
             found.append(given.finding)
     return found
+
+
+def _all_unplaced(
+    case: Case, node: HadTreatment, concept: Concept, hits: Sequence[Hit[TreatmentFact]], window: Window
+) -> tuple[Finding, ...] | None:
+    """What records say that nobody can place, where there are no others and no route is asked: one tuple for all
+    questions of the same time. None where it is not so.
+    """
+    if node.routes or node.not_routes or implied_routes(concept):
+        return None
+    whole = concept.event or node.when.timing is Timing.EVER
+    key = ("unplaced", id(hits), id(node.when), whole)
+    found: tuple[tuple[Finding, ...] | None, object, object] | None = case.memo.get(key)
+    if found is None:
+        shared = None
+        # One without words goes by the name of what is asked, and so is not the same for all.
+        if all(each.match is Match.UNPLACED and _reading(case, each.fact).name for each in hits):
+            given = [unplaced_given(case, node, concept, each, window) for each in hits]
+            shared = tuple([each.finding for each in given if each is not None])
+        # Hits and time are kept with what they gave, so that their ids stay their own.
+        found = case.memo[key] = (shared, hits, node.when)
+    return found[0]
 
 
 def unplaced_given(
