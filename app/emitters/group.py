@@ -45,7 +45,7 @@ from app.emitters.canonical import fhir_id
 from app.emitters.fhir import EBM, HL7, UCUM, coding, concept_of, one_line, plain, pruned
 from app.emitters.prose import says
 from app.emitters.value_sets import concept_coding, value_set_canonical
-from app.knowledge.catalogue import Family, System
+from app.knowledge.catalogue import Family, Modifier, System
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -56,10 +56,6 @@ if TYPE_CHECKING:
     from app.knowledge.catalogue import Concept
 
 UCUM_TIME = {TimeUnit.HOUR: "h", TimeUnit.DAY: "d", TimeUnit.WEEK: "wk", TimeUnit.MONTH: "mo", TimeUnit.YEAR: "a"}
-_SNOMED = "http://snomed.info/sct"
-_AGE = {"system": _SNOMED, "code": "424144002", "display": "Current chronological age (observable entity)"}
-_SEX = {"system": _SNOMED, "code": "184100006", "display": "Patient sex (observable entity)"}
-_DISEASE = {"system": _SNOMED, "code": "64572001", "display": "Disease (disorder)"}
 _ALL, _ANY, _SOME = "all-of", "any-of", "at-least"
 BY_WORDS, BY_REFERENCE = "Defined by CodeableConcept", "Defined by Reference"
 _CLOSED = {Op.GE: "low", Op.LE: "high"}
@@ -233,9 +229,9 @@ class _Contained:
                 return self._age(bounds)
             case SexIs(sex):
                 value = {"system": "http://hl7.org/fhir/administrative-gender", "code": sex.value}
-                return {"code": concept_of("Sex", [_SEX]), "valueCodeableConcept": concept_of(sex.value, [value])}
+                return {"code": self._about(Modifier.SEX), "valueCodeableConcept": concept_of(sex.value, [value])}
             case HasCondition(concept, when) if node == HasCondition(concept, when):
-                return self._named(concept, concept_of("Disease", [_DISEASE]), when)
+                return self._named(concept, self._about(Modifier.DISEASE), when)
             case HadTreatment(concept, when) if node == HadTreatment(concept, when):
                 return self._named(concept, concept_of(_treatment_word(catalogue.concepts.get(concept))), when)
             case HadVaccine(concept, when) if node == HadVaccine(concept, when):
@@ -260,8 +256,13 @@ class _Contained:
             case _:
                 return None
 
+    def _about(self, what: Modifier) -> Resource:
+        """What a characteristic is about: age, sex, a disease."""
+        codes = self.target.catalogue.modifiers[what].codes
+        return concept_of(what.value.capitalize(), [coding(self.target.catalogue, each) for each in codes])
+
     def _age(self, bounds: Sequence[AgeBound]) -> Resource:
-        code = concept_of("Age", [_AGE])
+        code = self._about(Modifier.AGE)
         if len(bounds) == 1:
             age = bounds[0].age
             value = _time(age)

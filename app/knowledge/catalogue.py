@@ -225,7 +225,7 @@ class ResultWords:
 
 
 class Modifier(StrEnum):
-    """What the evaluator asks of the codes on a fact beside the one that says what it is; the ids of modifiers.yaml."""
+    """What is asked of codes beside the one that says what a fact is, or said with them; the ids of modifiers.yaml."""
 
     SEVERE = "severe"
     MODERATE = "moderate"
@@ -237,6 +237,9 @@ class Modifier(StrEnum):
     OTHER_INTENT = "other-intent"
     OXYGEN_FLOW = "oxygen-flow"  # recorded beside a saturation that was not measured on room air, as is the share
     OXYGEN_SHARE = "oxygen-share"
+    AGE = "age"  # what a characteristic of a Group is about
+    SEX = "sex"
+    DISEASE = "disease"
     NO_SITE = "no-site"  # ICD categories that name no site of their own: ill-defined, unspecified, several at once
 
 
