@@ -212,6 +212,9 @@ class _Tree:
         closing = self._last_sign(last)
         if not line.blank_before and closing not in {".", ";", "；", "。", ":"}:
             last.end = line.end
+            whole = self.text[last.start : last.end].rsplit(". ", 1)[-1]
+            if last.style == "paragraph" and whole.endswith((":", "：")) and announces(whole):
+                self.stack = []  # "... Subjects who meet all of the following criteria:"
             return
         if content[:1].islower() and closing not in {".", ":"}:
             last.end = line.end

@@ -173,7 +173,8 @@ class ScanExceptions(ScanFacts):
             raise UnreadError("unless")
         quote = self._quote(rest[0].start, rest[-1].end)
         read = self._try([token for token in rest if "if" not in token.cues or token.names], excludes=True)
-        spared = read if read is not None else question(quote.text, quote)
+        of_it = "treat-ever" in rest[0].cues or "treated" in rest[0].cues  # "unless treated with B": that A was
+        spared = read if read is not None and not of_it else question(quote.text, quote)
         if self.excludes or self.negative:
             self._restrict(Not(spared, quote), rest[-1].end)
         elif self.otherwise is None:

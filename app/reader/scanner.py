@@ -178,6 +178,8 @@ class Scanner(ScanRecovery):
     def _share_degrees(self) -> None:
         """Reads "severe arrhythmia or conduction abnormality": whether the degree is shared is for a person to tell."""
         first, *others = self.drafts
+        if len(others) == 1 and 0 in self.pauses:
+            return  # "symptomatic A, or B"
         if first.kind is not NameKind.CONDITION or not first.degrees or any(draft.degrees for draft in others):
             return
         for draft in others:
