@@ -136,7 +136,8 @@ def same_disease(one: ConditionFact, other: ConditionFact, catalogue: Catalogue)
     """Whether two records are of one tumour.
 
     The same code is the same disease, unless one was over before the other began. What the catalogue places in concepts
-    of which none includes another is not; where ICD-10 categories differ and only a general concept is shared, neither.
+    of which none includes another is not, unless one may be the other; where ICD-10 categories differ and only a
+    general concept is shared, neither.
     """
     if one.source.reference == other.source.reference:
         return Truth.TRUE
@@ -151,7 +152,7 @@ def same_disease(one: ConditionFact, other: ConditionFact, catalogue: Catalogue)
     closure = catalogue.index.closure
     related = any(a in closure.get(b, ()) or b in closure.get(a, ()) for a in mine for b in theirs)
     if not related:
-        return Truth.FALSE
+        return Truth.UNKNOWN if mine & _may_be(other, catalogue) or theirs & _may_be(one, catalogue) else Truth.FALSE
     if mine & theirs and not any(_is_general(each, catalogue) for each in mine & theirs):
         return Truth.UNKNOWN
     here, there = _categories(one), _categories(other)
@@ -179,6 +180,12 @@ def _narrowest(fact: ConditionFact, catalogue: Catalogue) -> frozenset[str]:
     }
     closure = catalogue.index.closure
     return frozenset(each for each in placed if not any(one != each and one in closure.get(each, ()) for one in placed))
+
+
+def _may_be(fact: ConditionFact, catalogue: Catalogue) -> frozenset[str]:
+    """What its codes leave open: a ductal cancer may be the triple-negative one."""
+    placed = (catalogue.index.place(each.system, each.code) for each in fact.code.codings)
+    return frozenset[str]().union(*(each.vague for each in placed))
 
 
 def _is_general(concept: str, catalogue: Catalogue) -> bool:
