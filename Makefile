@@ -9,7 +9,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench reading format openapi lock clean
+.PHONY: help demo serve test check bench reading engine format openapi lock clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -50,6 +50,9 @@ bench: $(VENV)/.dev  ## Measure against orjson.loads of the same bytes (docs/ope
 
 reading: $(VENV)/.dev  ## Read the gold set: figures, and the lines of the develop half that are wrong or missed
 	@$(BIN)/python -m tests.reader.figures
+
+engine: $(VENV)/.dev  ## Run every case in a second engine, as CQL (needs Node)
+	ELIGO_SECOND_ENGINE=all $(BIN)/python -m pytest --quiet tests/cql
 
 format: $(VENV)/.dev  ## Apply the formatter and the safe fixes
 	$(BIN)/ruff check --fix-only .

@@ -1,0 +1,161 @@
+"""Another engine runs the CQL that Eligo emits: where it answers, it answers as Eligo does.
+
+Where Eligo decides and CQL leaves open, the reason is listed: with the criterion (`NotExpressible`), or by a kind of
+record that CQL reads with more caution (`RECORDS`). ELIGO_SECOND_ENGINE=all runs every case; otherwise a part of those
+for whole registrations is taken, for translating and running takes minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.criteria.nodes import HadTreatment, HasCondition, children
+from app.emitters.cql_terms import fold, terms_of
+from app.knowledge.load import load_catalogue
+from tests.cql import comparing, engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from app.criteria.nodes import Criterion
+    from tests.cql.comparing import Asked
+
+pytestmark = pytest.mark.skipif(bool(engine.unavailable()), reason=engine.unavailable() or "-")
+
+EVERY = 1 if os.environ.get("ELIGO_SECOND_ENGINE") == "all" else 6
+
+
+@dataclass
+class Tally:
+    """What came of one set of cases."""
+
+    cases: int = 0
+    agreed: int = 0
+    both_open: int = 0
+    gaps: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    unexplained: list[str] = field(default_factory=list)
+
+
+def _texts(body: Any) -> Iterator[str]:
+    if isinstance(body, dict):
+        for key, value in body.items():
+            if key in {"display", "text"} and isinstance(value, str):
+                yield value
+            else:
+                yield from _texts(value)
+    elif isinstance(body, list):
+        for each in body:
+            yield from _texts(each)
+
+
+def _concepts(node: Criterion) -> Iterator[str]:
+    if isinstance(node, HasCondition | HadTreatment):
+        yield node.concept
+    treatment = getattr(node, "treatment", None)
+    if treatment is not None:
+        yield from _concepts(treatment)
+    for each in children(node):
+        yield from _concepts(each)
+
+
+def _is_named(asked: Asked, node: Criterion) -> bool:
+    """Words in the record name what is asked, in a context that denies it or beside a code that is something else."""
+    said = [fold(each) for each in _texts(asked.body)]
+    names = {word for each in _concepts(node) for word in terms_of(each, load_catalogue()).words}
+    return any(f" {name} " in text for name in names for text in said)
+
+
+def _has(text: str) -> Callable[[Asked, Criterion], bool]:
+    return lambda asked, _: text in json.dumps(asked.body)
+
+
+RECORDS: dict[str, Callable[[Asked, Criterion], bool]] = {
+    "a search that found nothing is not seen by a retrieve": _has('"searchset"'),
+    "a drug by ATC may be a group": _has("http://www.whocc.no/atc"),
+    "words name it": _is_named,
+    "remission by its code": _has("in remission"),
+}
+
+
+def _node_of(asked: Asked, define: str) -> Criterion:
+    first, *rest = define.split(".")
+    (node,) = [each.expression for each in asked.trial.criteria if each.id == first]
+    for place in rest:
+        node = children(node)[int(place) - 1]
+    return node
+
+
+def _run(cases: list[Asked], *, parts: bool) -> Tally:
+    trials = {each.trial.name: each.trial for each in cases}
+    rules = next(iter(trials.values())).library.rules
+    sets = {
+        one.url: [{"system": system, "code": code} for system, code in one.members]
+        for each in trials.values()
+        for one in (*each.library.value_sets, *rules.value_sets)
+    }
+    messages: list[dict[str, Any]] = [{"valueSets": sets}, {"include": rules.name, "source": rules.source}]
+    messages += [{"library": name, "source": each.library.source} for name, each in trials.items()]
+    for number, case in enumerate(cases):
+        message = case.message(number)
+        if not parts:
+            message["defines"] = [each for each in message["defines"] if "." not in each]
+        messages.append(message)
+    answers = engine.run(messages)
+    done = len(messages) - len(cases)
+    assert [each.get("errors") for each in answers[1:done]] == [[]] * (done - 1)
+    tally = Tally(cases=len(cases))
+    for case, answer in zip(cases, answers[done:], strict=True):
+        assert "values" in answer, (case.name, answer)
+        for each in answer["values"].items():
+            _compare(case, each, tally)
+    return tally
+
+
+def _compare(case: Asked, answer: tuple[str, bool | None], tally: Tally) -> None:
+    define, said = answer
+    ours = case.holds[define]
+    if said is not None:
+        tally.agreed += said is ours
+        if said is not ours:
+            tally.wrong.append(f"{case.name}: {define} is {said} in CQL and {ours} here")
+    elif ours is None:
+        tally.both_open += 1
+    else:
+        kinds = sorted({each.kind.value for each in case.trial.library.gaps_of(define)})
+        node = _node_of(case, define)
+        kinds = kinds or [name for name, applies in RECORDS.items() if applies(case, node)][:1]
+        tally.gaps.update(kinds)
+        if not kinds:
+            tally.unexplained.append(f"{case.name}: {define} is {ours} here, open in CQL, and nothing says why")
+
+
+def _check(title: str, tally: Tally, capsys: pytest.CaptureFixture[str]) -> None:
+    with capsys.disabled():
+        print(  # noqa: T201
+            f"\n{title}: {tally.cases} cases, {tally.agreed} answers agree, both leave open {tally.both_open}, "
+            f"CQL alone {sum(tally.gaps.values())}: "
+            + ", ".join(f"{kind} {count}" for kind, count in tally.gaps.most_common())
+        )
+    assert tally.wrong == []
+    assert tally.unexplained == []
+    assert tally.agreed
+
+
+def test_the_lines_of_the_verdict_cases(capsys: pytest.CaptureFixture[str]) -> None:
+    _check("verdict cases", _run(comparing.verdict_cases(), parts=True), capsys)
+
+
+@pytest.mark.skipif(not (comparing.SHARED / "trials").exists(), reason="no registrations beside the checkout")
+def test_whole_registrations(capsys: pytest.CaptureFixture[str]) -> None:
+    cases = (
+        comparing.registration_cases(EVERY) + comparing.sample_cases(EVERY) + comparing.generated_patients(72 // EVERY)
+    )
+
+    _check("registrations, samples, made patients", _run(cases, parts=EVERY == 1), capsys)
