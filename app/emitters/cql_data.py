@@ -75,7 +75,7 @@ class Data:
             if perhaps:
                 wide = self.may_be("Record.code", concept)
                 wide_too = f"exists (Record.reaction Each where {self.may_be('Each.substance', concept)})"
-                nowhere = "(Rules.IsUnplaced(Record.code) and Rules.IsUnplacedDrug(Record.code))"
+                nowhere = "Rules.IsUnplaced(Record.code)"
                 maybe = f"{wide}\n        or {wide_too}\n        or {nowhere}"
                 where = f"({sure} or {reacted}) is not true\n      and ({maybe})"
             else:

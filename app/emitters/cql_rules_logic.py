@@ -129,6 +129,7 @@ define function IsUnplaced(concept FHIR.CodeableConcept):
   not exists ((concept.coding) Coding
     where Coding.code.value is not null
       and Coding.system.value in @KNOWN@)
+    and IsUnplacedDrug(concept)
 
 define function IsUnplacedDrug(concept FHIR.CodeableConcept):
   concept is null or not (concept in "drugs that can be placed")

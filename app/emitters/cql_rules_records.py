@@ -24,9 +24,12 @@ define "remission by code":
 
 // One word for clinicalStatus; `unclear` where its words are not those of FHIR or contradict each other.
 define function Activity(condition FHIR.Condition):
+  if StatedActivity(condition) = 'active'
+    and (condition.code in "says that it is over or in remission" or Beneath(condition.code, "remission by code"))
+  then 'unclear' else StatedActivity(condition)
+
+define function StatedActivity(condition FHIR.Condition):
   case
-    when condition.code in "says that it is over or in remission" or Beneath(condition.code, "remission by code")
-      then 'unclear'
     when not exists (Codes(condition.clinicalStatus))
       then case
         when condition.clinicalStatus.text.value is not null then 'unclear'

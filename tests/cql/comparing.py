@@ -20,7 +20,7 @@ from tests.judging import judge
 from tests.records import bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from app.emitters.cql import CqlLibrary
     from app.reader import ReadCriterion
@@ -145,11 +145,11 @@ def verdict_cases() -> list[Asked]:
     ]  # fmt: skip
 
 
-def registration_cases(every: int = 1) -> list[Asked]:
-    """tests/cases/registrations, where the registrations are there; of so many cases one."""
+def registration_cases(stems: Sequence[str], every: int = 1) -> list[Asked]:
+    """tests/cases/registrations for these registrations; of so many cases one."""
     found: list[Asked] = []
     for file in sorted((CASES / "registrations").glob("*.yaml")):
-        if not (SHARED / "trials" / f"{file.stem}.txt").exists():
+        if file.stem not in stems:
             continue
         for case in (yaml.safe_load(file.read_text()) or [])[::every]:
             records = [each for one in case.get("records", []) for each in (one if isinstance(one, list) else [one])]
@@ -163,13 +163,15 @@ def registration_cases(every: int = 1) -> list[Asked]:
     return found
 
 
-def sample_cases(every: int = 1) -> list[Asked]:
-    """The sample patients of the reference material; of so many one."""
+def sample_cases(stems: Sequence[str]) -> list[Asked]:
+    """The sample patients of the reference material that are for these registrations."""
     found = []
     for file in sorted((SHARED / "cases").glob("*.json")):
         data = json.loads(file.read_text())
+        if Path(data["source"]).stem not in stems:
+            continue
         trial = trial_of(Path(data["source"]).stem)
-        for case in data["cases"][::every]:
+        for case in data["cases"]:
             entries = [{"resource": each} for each in case["resources"]]
             found.append(
                 asked(
@@ -180,10 +182,10 @@ def sample_cases(every: int = 1) -> list[Asked]:
     return found
 
 
-def generated_patients(count: int = 12) -> list[Asked]:
-    """Made patients for every registration of the reference material; of every second one all types are complete."""
+def generated_patients(stems: Sequence[str], count: int = 12) -> list[Asked]:
+    """So many made patients for each of these registrations; of every second one all types are complete."""
     found = []
-    trials = [trial_of(file.stem) for file in sorted((SHARED / "trials").glob("*.txt"))]
+    trials = [trial_of(each) for each in stems]
     for seed, trial in enumerate(trials, 1):
         made = patients([each.expression for each in trial.criteria], load_catalogue(), count, seed)
         for number, (name, body) in enumerate(made):
