@@ -30,6 +30,7 @@ class GapKind(StrEnum):
     CIRCUMSTANCE = "circumstance"
     MOLAR = "molar-conversion"
     VIRAL_LOAD = "viral-load"
+    GRADED = "graded-result"
     REPORT = "report"
     STUDY = "study"
     ANY_ALLERGY = "any-allergy"
@@ -60,6 +61,7 @@ REASONS = {
     GapKind.CIRCUMSTANCE: "the circumstance is told by what was recorded beside the value",
     GapKind.MOLAR: "amount and mass convert by the molar mass of the analyte, which UCUM does not have",
     GapKind.VIRAL_LOAD: "a virus that is not detected is below any limit, though the result is no number",
+    GapKind.GRADED: "grades such as 2+ mean something of their own for this test, in tables of words",
     GapKind.REPORT: "reports on tissue are DiagnosticReports, whose conclusions are not read here",
     GapKind.STUDY: "whether a study is another one, and of a treatment, is told by references; none recorded is false",
     GapKind.ANY_ALLERGY: "any record may be the allergy; none recorded is false",

@@ -288,7 +288,7 @@ class Writer:
     def _outcomes(self, analytes: Sequence[str]) -> str:
         lists = [
             f"(Rules.LatestOf({self.data.results(self.catalogue.analytes[each])}, AsOf)) Result "
-            "return all Rules.IsPositive(Result)"
+            f"return all {'null as Boolean' if self.catalogue.analytes[each].words else 'Rules.IsPositive(Result)'}"
             for each in analytes
             if each in self.catalogue.analytes
         ]

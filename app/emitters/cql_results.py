@@ -66,6 +66,8 @@ def result(writer: Writer, node: ResultIs) -> str:
         return writer.open(GapKind.NOT_IN_CATALOGUE)
     if analyte.id in {"pathology-report", "cytology-report"}:
         return writer.open(GapKind.REPORT)
+    if analyte.words:
+        return writer.open(GapKind.GRADED)
     first = writer.since(node.within) if node.within is not None else None
     if node.within is not None and first is None:
         return writer.open(GapKind.DURATION)
