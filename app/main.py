@@ -186,7 +186,9 @@ class _Cds:
         self.servers: FhirServers | None = None
         if settings.cds_fhir_servers:
             allowed = Allowlist(map(read_base, settings.cds_fhir_servers), private=settings.cds_private_addresses)
-            self.servers = FhirServers(allowed, self._client(allowed), most_bytes=settings.max_body_bytes)
+            self.servers = FhirServers(
+                allowed, self._client(allowed, settings.cds_budget_s), most_bytes=settings.max_body_bytes
+            )
         self.tokens: Verifier | None = None
         if settings.cds_issuers and settings.cds_auth != "none":
             allowed = Allowlist(map(read_base, settings.cds_issuers.values()), private=settings.cds_private_addresses)
@@ -204,8 +206,8 @@ class _Cds:
             budget_s=settings.cds_budget_s,
         )
 
-    def _client(self, allowed: Allowlist) -> httpx.AsyncClient:
-        client = httpx.AsyncClient(transport=GuardedTransport(allowed), timeout=10.0, trust_env=False)
+    def _client(self, allowed: Allowlist, timeout_s: float = 10.0) -> httpx.AsyncClient:
+        client = httpx.AsyncClient(transport=GuardedTransport(allowed), timeout=timeout_s, trust_env=False)
         self._clients.append(client)
         return client
 

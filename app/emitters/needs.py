@@ -57,8 +57,8 @@ _CHILDBEARING = ("Condition", "Procedure")
 class Need:
     """One thing to fetch: a resource type, and for results the analyte or scale ("" where all of the type is meant).
 
-    `codes` are those that a result may carry; diagnoses, drugs and procedures are needed whole, for what is
-    not there must be seen not to be.
+    `codes` are those that a result, or the Observation around it, may carry; diagnoses, drugs and procedures are needed
+    whole, for what is not there must be seen not to be.
     """
 
     type: str
@@ -152,7 +152,7 @@ def _result(result: str, catalogue: Catalogue) -> Iterator[Need]:
     found = catalogue.analytes.get(result) or catalogue.scales.get(result)
     if found is None:
         return
-    yield Need("Observation", result, found.codes)
     analyte = catalogue.analytes.get(result)
+    yield Need("Observation", result, (*found.codes, *(analyte.panels if analyte is not None else ())))
     for each in analyte.inputs if analyte is not None else ():
         yield from _result(each, catalogue)

@@ -162,6 +162,7 @@ class Analyte:
     `objects`: each lesion is judged by itself. `presence_of`: the qualitative twin (viral DNA detected).
     `one_unit`: a number without a unit can only be one of `unit` (BMI, blood pressure).
     `abnormal`: "high" or "low" where only values beyond that end of the reference range are not normal.
+    `panels` are the codes of Observations that hold it as a component and have no value of their own.
     `plausible`: bounds in `unit` outside which a value is an error of entry and decides nothing.
     `words`: what a result word means here ("positive", "negative", "neither") where it has grades of its own: HER2 2+
     is neither, 1+ is negative.
@@ -184,6 +185,7 @@ class Analyte:
     objects: bool = False
     broader: tuple[Code, ...] = ()
     words: Mapping[str, str] = field(default_factory=dict)
+    panels: tuple[Code, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -320,6 +320,7 @@ def read_analyte(entry: Entry) -> Analyte:
         objects=entry.flag("objects"),
         broader=entry.code_list("broader"),
         words=_own_words(entry),
+        panels=entry.code_list("panels"),
     )
 
 

@@ -71,7 +71,7 @@ def all_codes() -> Iterator[tuple[str, str, Code]]:
     words = (*catalogue.words.positive, *catalogue.words.negative)
     groups: list[tuple[Concept | Analyte | Scale, tuple[tuple[Code, ...], ...]]] = [
         *((each, (each.codes, each.without, each.broader, each.suggests)) for each in concepts if not each.substance),
-        *((each, (each.codes, each.broader)) for each in catalogue.analytes.values()),
+        *((each, (each.codes, each.broader, each.panels)) for each in catalogue.analytes.values()),
         *((each, (each.codes, *(value.codes for value in each.values))) for each in catalogue.scales.values()),
     ]
     for entry, lists in groups:

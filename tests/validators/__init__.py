@@ -6,14 +6,13 @@ import atexit
 import importlib
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.npm import node_in
 
 _HERE = Path(__file__).parent
 # What the two say though the standard says otherwise, and nothing else:
@@ -42,13 +41,11 @@ def problems_by_models(resource: dict[str, Any], version: str) -> list[str]:
 
 def problems_in_r4(resources: Iterable[dict[str, Any]]) -> list[str]:
     """What npm `fhir` and the R4 JSON Schema say of the resources and of all that they hold. Skips without Node."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("Node is not on this machine: the validators that are not Python's cannot run.")
+    process = _process()
     told = []
     for each in resources:
         for one in _inside(each):
-            answer = _process(node, npm).check(one)
+            answer = process.check(one)
             told += [f"{kind}: {problem}" for kind in ("fhir", "schema") for problem in answer[kind]]
     return [each for each in told if not any(known.search(each) for known in _KNOWN)]
 
@@ -73,16 +70,8 @@ class _Process:
 
 
 @cache
-def _process(node: str, npm: str) -> _Process:
-    _install(npm)
-    return _Process(node)
-
-
-def _install(npm: str) -> None:
-    if not (_HERE / "node_modules" / "fhir").is_dir():
-        subprocess.run(
-            [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=_HERE, check=True, capture_output=True
-        )
+def _process() -> _Process:
+    return _Process(node_in(_HERE))
 
 
 def _inside(resource: dict[str, Any]) -> list[dict[str, Any]]:
