@@ -68,19 +68,20 @@ class CardMaker:
             card |= {"suggestions": suggestions, "selectionBehavior": "any"}
         return card
 
-    def more(self, summaries: Sequence[Json]) -> Json:
-        """One card for all trials that have none of their own."""
+    def more(self, summaries: Sequence[Json], *, is_broken: bool = False) -> Json:
+        """One card for all trials that have none of their own; with `is_broken`, those that an order would rule out."""
+        count = f"{len(summaries)} more trial{'s' if len(summaries) > 1 else ''}"
         lines = [
             f"- **{_cell(each['trial']['id'])}** {_cell(each['trial']['title'])}: {_tally(each['counts'])}"
             for each in summaries
         ]
         return {
             "uuid": str(card_uuid("", self.instance)),
-            "summary": f"{len(summaries)} more trial{'s' if len(summaries) > 1 else ''} may fit this patient"[
-                :MAX_SUMMARY
-            ],
+            "summary": f"This order would rule the patient out of {count}"
+            if is_broken
+            else f"{count} may fit this patient",
             "detail": "\n".join([*lines[:50], "", _NOT_A_DEVICE]),
-            "indicator": "info",
+            "indicator": "warning" if is_broken else "info",
             "source": self._source(),
         }
 
@@ -172,7 +173,7 @@ def _summary(trial: Json, counts: Mapping[str, int], report: Json, breaks: Seque
     head = f"{trial['id']}: {_tally(counts)}"
     title = " ".join(trial["title"].split())
     room = MAX_SUMMARY - len(head) - 3
-    if title and room >= 12:
+    if title not in {"", trial["id"]} and room >= 12:
         head += f" - {title if len(title) <= room else title[: room - 1].rstrip() + '…'}"
     return head[:MAX_SUMMARY]
 

@@ -241,7 +241,9 @@ class Hooks:
             for each in found["reports"]
         ]
         further = found["promising"][len(cards) :]
-        return {"cards": [*cards, maker.more(further)] if further else cards}
+        if further:
+            cards.append(maker.more(further, is_broken=service.hook == ORDER_SELECT))
+        return {"cards": cards}
 
     def service(self, service_id: str) -> HookService:
         """A service by its id. NoSuchService."""

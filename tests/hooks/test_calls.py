@@ -267,6 +267,16 @@ async def test_more_trials_than_cards_share_one_card(tmp_path):
     assert "NCT00000054" in found[3]["detail"]
 
 
+async def test_an_order_that_breaks_more_trials_than_cards_says_so(tmp_path):
+    trials = [TRIAL.replace("NCT00000042", f"NCT0000005{number}") for number in range(5)]
+    async with service(tmp_path, *trials) as client:
+        sent = call(FULL, hook="order-select", context=drafts(order(OXALIPLATIN)))
+        found = await cards(client, sent, "/cds-services/trials-order-select")
+
+    assert found[3]["summary"] == "This order would rule the patient out of 2 more trials"
+    assert [each["indicator"] for each in found] == ["warning"] * 4
+
+
 async def test_services_are_configured(tmp_path):
     services = [
         {"id": "lung", "hook": "patient-view", "conditions": ["lung"]},
