@@ -29,20 +29,23 @@ from app.errors import EligoError
 from app.services.evaluation import Evaluation
 from app.services.hooks import Hooks, HookService, HookSetup
 from app.services.local import Local
+from app.services.local_codes import LocalCodes
 from app.services.studies import Studies
 from app.services.trials import Trials
 from app.services.workers import Workers
 from app.settings import CdsService, Settings, load_settings
-from app.store import Database, SqlTrials, is_current, migrate
+from app.store import Database, SqlConceptMaps, SqlTrials, is_current, migrate
 from app.store.hooks import SqlHooks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from typing import Any
 
+    from app.services.local_codes import MapStore, OpenMaps
     from app.services.trials import OpenStore, Store
 
 _log = logging.getLogger("eligo")
+_LISTEN_S = 2.0
 _DESCRIPTION = """What a patient's FHIR record shows about every criterion of a clinical trial, with evidence.
 
 **Not a medical device.** It supports people who screen patients for trials; it enrols and excludes nobody. A qualified
@@ -81,6 +84,7 @@ async def at_hand(settings: Settings) -> AsyncIterator[AtHand]:
             settings.registry_url, timeout_s=settings.registry_timeout_s, max_bytes=settings.max_body_bytes
         ) as registry:
             studies = Studies(opener, local, trials, canonical)
+            await LocalCodes(_map_opener(database), local).refresh()
             yield AtHand(trials, Evaluation(opener, local), studies, registry)
     finally:
         await database.close()
@@ -103,6 +107,15 @@ def _opener(database: Database) -> OpenStore:
     return open_store
 
 
+def _map_opener(database: Database) -> OpenMaps:
+    @asynccontextmanager
+    async def open_maps() -> AsyncIterator[MapStore]:
+        async with database.transaction(locked=database.is_sqlite) as connection:
+            yield SqlConceptMaps(connection)
+
+    return open_maps
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service. An SQLite database is brought up to date when it starts; any other one only by `eligo migrate`."""
     settings = settings or load_settings()
@@ -118,17 +131,32 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         except EligoError:
             return "unreachable"
 
+    local_codes = LocalCodes(_map_opener(database), workers)
+
+    async def listen() -> None:
+        """Hear within seconds of ConceptMaps that another process has stored."""
+        while True:
+            with suppress(EligoError):
+                if await database_state() == "current":
+                    await local_codes.refresh()
+            await asyncio.sleep(_LISTEN_S)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if database.is_sqlite:
             await migrate(database)
+        with suppress(EligoError):
+            if await database_state() == "current":
+                await local_codes.refresh()  # before the first record, not seconds after it
         starting = asyncio.create_task(workers.start())
+        listening = asyncio.create_task(listen())
         try:
             yield
         finally:
-            starting.cancel()
-            with suppress(asyncio.CancelledError, EligoError):
-                await starting
+            for task in (starting, listening):
+                task.cancel()
+                with suppress(asyncio.CancelledError, EligoError):
+                    await task
             await asyncio.to_thread(workers.close)
             await cds.close()
             await database.close()
@@ -151,6 +179,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.trials = Trials(open_store, workers)
     app.state.evaluation = Evaluation(open_store, workers)
     app.state.canonical = canonical
+    app.state.local_codes = local_codes
     app.state.studies = Studies(open_store, workers, app.state.trials, canonical)
     cds = _Cds(settings, database)
     app.state.hooks = Hooks(open_store, cds.open_store, workers, cds.servers, cds.setup)

@@ -17,8 +17,10 @@ from app.clients.tokens import KeysUnavailable, TokenRefused
 from app.criteria.codec import CodecProblems
 from app.errors import EligoError, VersionMoved
 from app.fhir import errors as fhir
+from app.fhir.concept_maps import BadConceptMap
 from app.services.forms import UnusableTrial
 from app.services.hooks import DataUnavailable, NoSuchService, WrongCall
+from app.services.local_codes import OtherVersion
 from app.services.options import BadParameter
 from app.services.studies import ResourceNotFound
 from app.services.trials import NoRecord, PreconditionFailed, TrialNotFound
@@ -114,6 +116,7 @@ _UNFIT = HTTPStatus.UNPROCESSABLE_ENTITY
 _UNSUPPORTED = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
 KINDS: dict[type[EligoError], Kind] = {
+    BadConceptMap: Kind(_UNFIT, "The ConceptMap cannot be used"),
     BadParameter: Kind(_BAD, "A parameter cannot be used"),
     BodyTooLarge: Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large"),
     BrokenEncoding: Kind(_BAD, "The body cannot be decoded"),
@@ -131,6 +134,7 @@ KINDS: dict[type[EligoError], Kind] = {
     NoRecord: Kind(HTTPStatus.NOT_FOUND, "The version has no registration record"),
     NotAcceptable: Kind(HTTPStatus.NOT_ACCEPTABLE, "The answer cannot be given in this form"),
     NotSupported: Kind(HTTPStatus.NOT_FOUND, "No such resource type"),
+    OtherVersion: Kind(HTTPStatus.NOT_ACCEPTABLE, "The resource is kept in another FHIR version"),
     PreconditionFailed: Kind(HTTPStatus.PRECONDITION_FAILED, "The trial has been changed"),
     ResourceNotFound: Kind(HTTPStatus.NOT_FOUND, "No such resource"),
     TookTooLong: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The time limit was reached"),
@@ -189,7 +193,7 @@ def _places(error: EligoError) -> list[dict[str, str]]:
                 {"pointer": each.pointer, "detail": f"{each.message} {each.remedy}", "remedy": each.remedy}
                 for each in problems
             ]
-        case UnusableTrial(pointer=pointer):
+        case UnusableTrial(pointer=pointer) | BadConceptMap(pointer=pointer):
             return [{"pointer": pointer, "detail": str(error)}]
         case WrongCall(pointer=pointer, reason=reason):
             return [{"pointer": pointer, "detail": reason}]

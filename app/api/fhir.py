@@ -16,12 +16,14 @@ from starlette.responses import Response
 from app.api import bodies
 from app.api.errors import NotSupported
 from app.api.fhir_capability import COUNT, MOST, SERVED, Served, capability_statement
-from app.api.fhir_negotiation import content_type, fhir_version
+from app.api.fhir_negotiation import content_type, fhir_version, sent_version
 from app.api.fhir_outcomes import ROOT
 from app.api.parameters import RecordQuery
 from app.emitters.canonical import Canonical
 from app.services.fhir_requests import RecordRequest, read_record_request
 from app.services.forms import MEDIA_TYPES
+from app.services.local_codes import TYPE as CONCEPT_MAP
+from app.services.local_codes import LocalCodes
 from app.services.options import BadParameter
 from app.services.studies import Studies, Test
 
@@ -40,6 +42,11 @@ router = APIRouter(prefix=ROOT, include_in_schema=False)
 
 def _studies(request: Request) -> Studies:
     found: Studies = request.app.state.studies
+    return found
+
+
+def _local_codes(request: Request) -> LocalCodes:
+    found: LocalCodes = request.app.state.local_codes
     return found
 
 
@@ -115,6 +122,28 @@ async def _record(query: RecordQuery, request: Request) -> RecordRequest:
     return read_record_request(body, options, given)
 
 
+# --- a site's own codes ----------------------------------------------------------------------------------------------
+
+
+@router.put("/ConceptMap/{ident}")
+async def put_map(ident: str, request: Request) -> Response:
+    """Store a ConceptMap, by which a site's own codes are understood from the next record on."""
+    version = sent_version(request)
+    _only(request, _GENERAL)
+    _, body = await bodies.read_bytes(request, bodies.BUNDLE)
+    made, is_new = await _local_codes(request).put(ident, body, version)
+    told = {"ETag": f'W/"{made.version_id}"', "Location": f"{_address(request)}/ConceptMap/{ident}"}
+    return _answer(made.content, version, 201 if is_new else 200, told)
+
+
+@router.delete("/ConceptMap/{ident}")
+async def remove_map(ident: str, request: Request) -> Response:
+    """Take a ConceptMap away. Its versions stay readable."""
+    _only(request, _GENERAL)
+    await _local_codes(request).remove(ident)
+    return Response(status_code=204)
+
+
 # --- reading and searching -------------------------------------------------------------------------------------------
 
 
@@ -124,9 +153,12 @@ async def search(resource_type: str, request: Request, studies: StudiesUse) -> R
     version = fhir_version(request)
     served = _served(resource_type)
     asked = _asked(request, served, version)
-    page = await studies.search(
-        resource_type, asked.tests, version, include=asked.include, offset=asked.offset, limit=asked.limit
-    )
+    if resource_type == CONCEPT_MAP:
+        page = await _local_codes(request).search(asked.tests, version, offset=asked.offset, limit=asked.limit)
+    else:
+        page = await studies.search(
+            resource_type, asked.tests, version, include=asked.include, offset=asked.offset, limit=asked.limit
+        )
     base = _address(request)
     bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "total": page.total}
     if asked.is_count:
@@ -157,7 +189,10 @@ async def _read(resource_type: str, ident: str, version_id: str | None, request:
     if ident.startswith("$"):
         raise HTTPException(405, f"{ident[:50]} is called by POST.", {"Allow": "POST"})
     _only(request, _GENERAL)
-    made = await studies.read(resource_type, ident, version, version_id)
+    if resource_type == CONCEPT_MAP:
+        made = await _local_codes(request).read(ident, version, version_id)
+    else:
+        made = await studies.read(resource_type, ident, version, version_id)
     tag = {"ETag": f'W/"{made.version_id}"', "Vary": "Accept"}
     known = ",".join(request.headers.getlist("if-none-match"))
     if known.strip() == "*" or f'"{made.version_id}"' in [each.strip().removeprefix("W/") for each in known.split(",")]:

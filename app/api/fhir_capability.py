@@ -37,6 +37,12 @@ class Served:
     search: tuple[SearchParameter, ...]
     old_versions: bool
     includes: dict[str, str]
+    is_written: bool = False
+
+    @property
+    def interactions(self) -> tuple[str, ...]:
+        """What can be done, in FHIR's words."""
+        return ("read", "vread", *(("update", "delete") if self.is_written else ()), "search-type")
 
 
 _ID = SearchParameter("_id", "token", "The logical id")
@@ -69,6 +75,7 @@ SERVED: dict[str, Served] = {
         Served("ValueSet", _BY_URL, old_versions=False, includes={}),
         Served("CodeSystem", _BY_URL, old_versions=False, includes={}),
         Served("OperationDefinition", _BY_URL, old_versions=False, includes={}),
+        Served("ConceptMap", _BY_URL, old_versions=True, includes={}, is_written=True),
     )
 }
 
@@ -108,9 +115,10 @@ def _resource(served: Served, version: FhirVersion, canonical: Canonical) -> dic
     ]
     described: dict[str, Any] = {
         "type": served.type,
-        "interaction": [{"code": each} for each in ("read", "vread", "search-type")],
+        "interaction": [{"code": each} for each in served.interactions],
         "versioning": "versioned",
         "readHistory": served.old_versions,
+        "updateCreate": served.is_written,
         "conditionalRead": "not-match",
         "searchInclude": list(served.includes),
         "searchParam": [

@@ -23,13 +23,19 @@ _ANSWERED = {"4.0": FhirVersion.R4, "4.0.1": FhirVersion.R4, "5.0": FhirVersion.
 
 def fhir_version(request: Request) -> FhirVersion:
     """The version to answer in: that of Accept, else of Content-Type, else R4. NotAcceptable, UnsupportedMediaType."""
-    sent = _parameters(request.headers.get("content-type", "")).get("fhirversion")
-    if sent is not None and sent not in _READABLE:
-        raise UnsupportedMediaType(f"fhirVersion={sent}", ("fhirVersion=4.0", "fhirVersion=5.0"))
+    sent = sent_version(request)
     asked = _asked(request)
     if asked is not None:
         return asked
-    return FhirVersion.R5 if sent is not None and sent.startswith("5") else FhirVersion.R4
+    return sent
+
+
+def sent_version(request: Request) -> FhirVersion:
+    """The version that a body is called: R4 where nothing is said (R4B has what is taken here as R4 has it)."""
+    sent = _parameters(request.headers.get("content-type", "")).get("fhirversion", "")
+    if sent and sent not in _READABLE:
+        raise UnsupportedMediaType(f"fhirVersion={sent}", ("fhirVersion=4.0", "fhirVersion=5.0"))
+    return FhirVersion.R5 if sent.startswith("5") else FhirVersion.R4
 
 
 def content_type(version: FhirVersion) -> str:

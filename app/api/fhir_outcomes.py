@@ -6,6 +6,7 @@ problem, as everywhere else; this layer tells it in FHIR's words. So nothing els
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 ROOT = "/fhir"
 
 ISSUES = {
+    "bad-concept-map": "processing",
+    "other-version": "not-supported",
     "bad-parameter": "value",
     "body-too-large": "too-long",
     "broken-encoding": "structure",
@@ -45,7 +48,7 @@ ISSUES = {
     "version-moved": "conflict",
     "worker-lost": "transient",
 }
-"""The code of FHIR's issue-type for each kind of problem. A test finds those that are missing here."""
+"""The code of FHIR's issue-type for the kinds of problem of which the status says too little."""
 _BY_STATUS = {
     400: "invalid",
     401: "login",
@@ -111,12 +114,21 @@ async def _tell(start: Message, body: bytes, send: Send) -> None:
 def outcome_of(problem: dict[str, Any]) -> dict[str, Any]:
     """The OperationOutcome of a problem: one issue a place, or one for the whole."""
     kind = str(problem["type"]).rpartition(":")[2]
-    code = ISSUES.get(kind) or _BY_STATUS.get(problem["status"], "exception" if problem["status"] >= 500 else "invalid")
+    code = issue_code(kind, problem["status"])
     issues = [_issue(code, problem["title"], each["detail"], each) for each in problem["errors"]]
     return {
         "resourceType": "OperationOutcome",
         "issue": issues or [_issue(code, problem["title"], problem["detail"], {})],
     }
+
+
+def issue_code(kind: str, status: int) -> str:
+    """The code for a kind of problem, else for its status."""
+    return (
+        ISSUES.get(kind)
+        or _BY_STATUS.get(status)
+        or ("exception" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid")
+    )
 
 
 def _issue(code: str, title: str, detail: str, place: dict[str, str]) -> dict[str, Any]:

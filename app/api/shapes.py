@@ -200,6 +200,7 @@ class Code(Shape):
 
     system: str
     code: str
+    map: str = Field("", description="The site's ConceptMap by which alone the code is known, where there is one")
 
 
 class Evidence(Shape):

@@ -146,7 +146,7 @@ def _evidence(evidence: dict[str, Any]) -> Resource:
         {"name": "stale", "valueBoolean": evidence["stale"]},
     ]
     if code is not None:
-        found.append({"name": "code", "valueCoding": _coding(code)})
+        found += [{"name": "code", "valueCoding": _coding(code)}, _text("map", code.get("map", ""))]
     return _parts("evidence", found)
 
 

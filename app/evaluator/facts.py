@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
 
 class Coding(msgspec.Struct, frozen=True, gc=False):
-    """One coding: `system` is the catalogue's short name where known ("snomed"), else the URI as sent, or ""."""
+    """One coding: `system` is the catalogue's short name where known ("snomed"), else the URI as sent, or "".
+
+    `mapped` are the ConceptMaps of the site by which alone it is known ("" for any other).
+    """
 
     system: str
     uri: str
     code: str
     display: str
+    mapped: str = ""
 
 
 class Coded(msgspec.Struct, frozen=True, gc=False):

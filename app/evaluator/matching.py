@@ -9,14 +9,14 @@ from app.evaluator.truth import Truth, any_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from app.evaluator.facts import Coded
+    from app.evaluator.facts import Coded, Coding
     from app.knowledge.catalogue import Catalogue, CodeGroup, Concept
 
 
 def is_concept(coded: Coded, concept: str, catalogue: Catalogue) -> Truth:
     """True where a coding is the concept, false where one is known as something else, unknown otherwise."""
     known = False
-    for coding in coded.codings:
+    for coding in _heard(coded, catalogue):
         placement = catalogue.index.place(coding.system, coding.code)
         if concept in placement.concepts:
             return Truth.TRUE
@@ -24,6 +24,14 @@ def is_concept(coded: Coded, concept: str, catalogue: Catalogue) -> Truth:
             return Truth.UNKNOWN
         known = known or placement.known
     return Truth.FALSE if known else Truth.UNKNOWN
+
+
+def _heard(coded: Coded, catalogue: Catalogue) -> tuple[Coding, ...]:
+    """The codings, without those that only a site's map explains where one of the others is known by itself."""
+    own = tuple([each for each in coded.codings if not each.mapped])
+    if len(own) < len(coded.codings) and any(catalogue.index.place(each.system, each.code).known for each in own):
+        return own
+    return coded.codings
 
 
 def is_event(asked: Concept, coded: Coded, catalogue: Catalogue) -> bool:

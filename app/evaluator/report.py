@@ -407,4 +407,5 @@ def _questions(verdict: Verdict, part: Part) -> list[Json]:
 def _code(coding: Coding | None) -> Json | None:
     if coding is None:
         return None
-    return {"system": coding.uri or coding.system, "code": coding.code}
+    told = {"system": coding.uri or coding.system, "code": coding.code}
+    return {**told, "map": coding.mapped} if coding.mapped else told

@@ -16,7 +16,7 @@ from app.knowledge.catalogue import Family, System
 
 if TYPE_CHECKING:
     from app.evaluator.facts import Coded, Coding
-    from app.knowledge.catalogue import Catalogue, Placement
+    from app.knowledge.catalogue import Catalogue, CodeIndex, Placement
 
 _SYSTEMS = frozenset(str(each) for each in System)
 _DRUG_SYSTEMS = frozenset({System.RXNORM, System.ATC})
@@ -111,6 +111,8 @@ class Vocabulary:
         """Look a `Coded` up."""
         index = self.catalogue.index
         placed = tuple((each, index.place(each.system, each.code)) for each in coded.codings if each.code)
+        if index.local and len(placed) > 1:
+            placed = _own_first(placed, index)
         if len(placed) == 1:
             concepts, vague = placed[0][1].concepts, placed[0][1].vague
         else:
@@ -140,6 +142,16 @@ class Vocabulary:
             if len(self.kept) >= _MAX_KEPT:
                 self.kept.clear()
             self.kept[key] = term
+
+
+def _own_first(placed: tuple[tuple[Coding, Placement], ...], index: CodeIndex) -> tuple[tuple[Coding, Placement], ...]:
+    """Where a coding of the record is known by itself, those that only a ConceptMap explains say nothing."""
+    own = any(
+        placement.known or (each.system, each.code) in index.analytes or (each.system, each.code) in index.scales
+        for each, placement in placed
+        if not each.mapped
+    )
+    return tuple([(each, placement) for each, placement in placed if not (own and each.mapped)])
 
 
 # One per catalogue, of which there is one outside tests; it holds the catalogue, so that the id stays its own.

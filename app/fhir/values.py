@@ -224,7 +224,9 @@ class Values:
     def coding(self, coding: fhir.Coding) -> Coding:
         """One coding."""
         uri = coding.system or ""
-        return Coding(self.short_system(uri) if uri else "", uri, (coding.code or "").strip(), coding.display or "")
+        system, code = self.short_system(uri) if uri else "", (coding.code or "").strip()
+        mapped = self.vocabulary.catalogue.index.mapped(system, code)
+        return Coding(system, uri, code, coding.display or "", mapped)
 
     def coded(self, concept: fhir.CodeableConcept | fhir.CodeableReference | None) -> Coded:
         """A CodeableConcept, or what a CodeableReference has of one."""

@@ -320,6 +320,8 @@ class CodeIndex:
     scales: Mapping[tuple[str, str], tuple[str, ...]]
     closure: Mapping[str, frozenset[str]]
     """Concept id -> the ids of itself and everything it includes, transitively."""
+    local: Mapping[tuple[str, str], str] = field(default_factory=lambda: MappingProxyType({}))
+    """Codes that are here only because a site's ConceptMaps say so, each with the URLs of these."""
     memo: dict[tuple[str, str], Placement] = field(default_factory=dict, compare=False, repr=False)
     """Placements already looked up, emptied when it is full: records bring any number of codes."""
 
@@ -336,6 +338,12 @@ class CodeIndex:
                 self.memo.clear()
             found = self.memo[key] = self._look_up(system, code)
         return found
+
+    def mapped(self, system: str, code: str) -> str:
+        """The ConceptMaps by which alone the code is known, "" where there are none."""
+        if not self.local:
+            return ""
+        return self.local.get((system, bare_code(code) if system in PREFIX_SYSTEMS else code), "")
 
     def _look_up(self, system: str, code: str) -> Placement:
         if system not in PREFIX_SYSTEMS:

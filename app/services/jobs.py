@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from app.emitters.canonical import Canonical
     from app.emitters.prefetch import Template
+    from app.knowledge.local import LocalCode
     from app.services.core import TrialKey
     from app.services.curation import Carried
     from app.services.options import Options, Wish
@@ -118,6 +119,11 @@ def warm(_: Desk) -> None:
 def forget(desk: Desk) -> None:
     """Clear the desk of trials."""
     desk.forget()
+
+
+def localise(desk: Desk, codes: tuple[LocalCode, ...]) -> None:
+    """Know a site's own codes."""
+    desk.localise(codes)
 
 
 def learn(desk: Desk, documents: Mapping[TrialKey, str]) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from app.emitters.canonical import Canonical
+    from app.knowledge.local import LocalCode
     from app.services.core import TrialKey
     from app.services.curation import Carried
     from app.services.evaluation import Fetch
@@ -66,6 +67,10 @@ class Local:
     async def judge_inline(self, body: bytes, options: Options) -> bytes:
         """Judge a record by a trial that came along with it."""
         return jobs.judge_inline(self._desk, body, options)
+
+    def localise(self, codes: tuple[LocalCode, ...]) -> None:
+        """Judge with a site's own codes from now on."""
+        self._desk.localise(codes)
 
     async def work(self, job: Callable[Concatenate[core.Desk, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do any job that needs no trials."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
     from app.emitters.prefetch import Template
+    from app.knowledge.local import LocalCode
     from app.services.core import Desk, TrialKey
     from app.services.curation import Carried
     from app.services.options import Options, Wish
@@ -118,6 +119,11 @@ class Workers:
         """Summaries of all these trials, best candidates first."""
         return await self._idlest().run_on(trials, fetch, jobs.judge_all, trials, bundle, options, limit)
 
+    def localise(self, codes: tuple[LocalCode, ...]) -> None:
+        """Judge with a site's own codes: each worker is told before its next job."""
+        for worker in self._workers:
+            worker.codes = codes
+
     async def work(self, job: Callable[Concatenate[Desk, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do any job that needs no trials."""
         return await self._idlest().run(job, *args, **kwargs)
@@ -152,6 +158,8 @@ class _Worker:
 
     def __init__(self, limit_s: float, canonical: Canonical) -> None:
         self.waiting = 0
+        self.codes: tuple[LocalCode, ...] = ()
+        self._told: tuple[LocalCode, ...] = ()
         self._limit_s = limit_s
         self._canonical = canonical
         self._turn = asyncio.Lock()
@@ -165,6 +173,7 @@ class _Worker:
         self.waiting += 1
         try:
             async with self._turn:
+                await self._localise()
                 return await self._do(job, *args, **kwargs)
         finally:
             self.waiting -= 1
@@ -181,6 +190,7 @@ class _Worker:
         self.waiting += 1
         try:
             async with self._turn:
+                await self._localise()
                 await self._teach(trials, fetch)
                 return await self._do(job, *args, **kwargs)
         finally:
@@ -195,6 +205,16 @@ class _Worker:
             self._process.kill()
             self._process.join()
         self._thread.shutdown()
+
+    async def _localise(self) -> None:
+        """Tell the process the site's codes where it does not know them, or was started anew."""
+        if self._process is None or not self._process.is_alive():
+            self._told = ()
+        codes = self.codes
+        if codes != self._told:
+            self._known.clear()  # what was made ready with other codes is made ready anew
+            await self._do(jobs.localise, codes)
+            self._told = codes
 
     async def _teach(self, trials: Sequence[TrialKey], fetch: Fetch) -> None:
         if self._process is None or not self._process.is_alive():

@@ -106,3 +106,15 @@ class UsedTokenRow(Base):
 
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     until: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class ConceptMapRow(Base):
+    """One version of a site's ConceptMap. `content` is the resource as it was sent, "" where it was taken away."""
+
+    __tablename__ = "concept_map"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    fhir_version: Mapped[str] = mapped_column(String(8))
+    content: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))

@@ -1,0 +1,104 @@
+"""A site's own codes: what its ConceptMaps say of codes that the catalogue does not know.
+
+A mapped code is placed where the code that it is mapped to is placed: as the same where the map says equivalent, as a
+kind of it where its own meaning is narrower, only as vague where that is broader or the map is not certain. What the
+catalogue knows by itself is never mapped anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from dataclasses import astuple, dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from app.knowledge.catalogue import PREFIX_SYSTEMS, Placement, bare_code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from app.knowledge.catalogue import Catalogue
+
+
+class Relation(StrEnum):
+    """What a map says of its own code, seen from the code that it is mapped to."""
+
+    SAME = "same"
+    NARROWER = "narrower"  # it is what it is mapped to, and something more particular besides
+    VAGUE = "vague"  # broader, or related in a way that is not said
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LocalCode:
+    """One line of a map. Systems are URIs; `map` is the map's URL, with its version where it has one."""
+
+    system: str
+    code: str
+    target_system: str
+    target_code: str
+    relation: Relation
+    map: str
+
+
+def with_local_codes(catalogue: Catalogue, codes: Iterable[LocalCode]) -> Catalogue:
+    """The catalogue with these codes besides; the catalogue itself where none of them says anything new."""
+    index = catalogue.index
+    grouped: defaultdict[tuple[str, str], list[LocalCode]] = defaultdict(list)
+    for each in sorted(set(codes)):
+        key = _key(catalogue, each.system, each.code)
+        known = index.place(*key).known or key in index.analytes or key in index.scales
+        if not known:
+            grouped[key].append(each)
+    exact, analytes, scales = dict(index.exact), dict(index.analytes), dict(index.scales)
+    named: dict[tuple[str, str], str] = {}
+    used: list[LocalCode] = []
+    for key, lines in grouped.items():
+        placed = [(each, _placement(catalogue, each)) for each in lines]
+        concepts = frozenset[str]().union(*(placement.concepts for _, placement in placed))
+        vague = frozenset[str]().union(*(placement.vague for _, placement in placed)) - concepts
+        placement = Placement(concepts, vague, known=any(each.known for _, each in placed))
+        certain = [
+            _key(catalogue, each.target_system, each.target_code)
+            for each in lines
+            if each.relation is not Relation.VAGUE
+        ]
+        results = tuple(dict.fromkeys(one for each in certain for one in index.analytes.get(each, ())))
+        ranks = tuple(dict.fromkeys(one for each in certain for one in index.scales.get(each, ())))
+        if not (placement.concepts or placement.vague or results or ranks):
+            continue  # what it is mapped to is not known here either
+        exact[key] = placement
+        analytes |= {key: results} if results else {}
+        scales |= {key: ranks} if ranks else {}
+        named[key] = " ".join(dict.fromkeys(each.map for each in lines))
+        used += lines
+    if not used:
+        return catalogue
+    told = "\n".join([catalogue.digest, *(repr(astuple(each)) for each in used)])
+    digest = f"sha256:{hashlib.sha256(told.encode()).hexdigest()}"
+    local = replace(index, exact=exact, analytes=analytes, scales=scales, local=named, memo={})
+    return replace(catalogue, index=local, digest=digest)
+
+
+def _key(catalogue: Catalogue, uri: str, code: str) -> tuple[str, str]:
+    """A code as the index keeps it: the system's short name where the catalogue has one, prefix codes bare."""
+    system = catalogue.systems.get(uri)
+    if system is None:
+        return uri, code
+    return system.value, bare_code(code) if system in PREFIX_SYSTEMS else code
+
+
+def _placement(catalogue: Catalogue, line: LocalCode) -> Placement:
+    """Where a mapped code is.
+
+    A narrower one is what it is mapped to, but not known as nothing else: a "heart attack" that is mapped to heart
+    disease is no evidence that there was no infarction. A vague one is nothing for certain.
+    """
+    found = catalogue.index.place(*_key(catalogue, line.target_system, line.target_code))
+    match line.relation:
+        case Relation.SAME:
+            return found
+        case Relation.NARROWER:
+            return Placement(found.concepts, found.vague, known=False)
+        case Relation.VAGUE:
+            return Placement(frozenset(), found.concepts | found.vague, known=False)
