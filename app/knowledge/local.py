@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from app.knowledge.catalogue import PREFIX_SYSTEMS, Placement, bare_code
+from app.knowledge.catalogue import NOWHERE, PREFIX_SYSTEMS, Placement, bare_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,8 +47,8 @@ def with_local_codes(catalogue: Catalogue, codes: Iterable[LocalCode]) -> Catalo
     grouped: defaultdict[tuple[str, str], list[LocalCode]] = defaultdict(list)
     for each in sorted(set(codes)):
         key = _key(catalogue, each.system, each.code)
-        known = index.place(*key).known or key in index.analytes or key in index.scales
-        if not known:
+        # A code that is listed as vague, or as none of a concept, is known too: a map must not overrule that.
+        if index.place(*key) is NOWHERE and key not in index.analytes and key not in index.scales:
             grouped[key].append(each)
     exact, analytes, scales = dict(index.exact), dict(index.analytes), dict(index.scales)
     named: dict[tuple[str, str], str] = {}
