@@ -23,10 +23,12 @@ from app.api.shapes import Problem
 from app.clients.fhir_server import FhirServers
 from app.clients.outbound import Allowlist, GuardedTransport, read_base
 from app.clients.registry import Registry
+from app.clients.terminology import Terminology
 from app.clients.tokens import KeySets, Verifier
 from app.emitters.canonical import Canonical
 from app.errors import EligoError
 from app.services.evaluation import Evaluation
+from app.services.hierarchies import Hierarchies
 from app.services.hooks import Hooks, HookService, HookSetup
 from app.services.local import Local
 from app.services.local_codes import LocalCodes
@@ -34,18 +36,19 @@ from app.services.studies import Studies
 from app.services.trials import Trials
 from app.services.workers import Workers
 from app.settings import CdsService, Settings, load_settings
-from app.store import Database, SqlConceptMaps, SqlTrials, is_current, migrate
+from app.store import Database, SqlConceptMaps, SqlExpansions, SqlTrials, is_current, migrate
 from app.store.hooks import SqlHooks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from typing import Any
 
+    from app.services.hierarchies import Expansions, OpenExpansions
     from app.services.local_codes import MapStore, OpenMaps
     from app.services.trials import OpenStore, Store
 
 _log = logging.getLogger("eligo")
-_LISTEN_S = 2.0
+_LISTEN_S, _AGAIN_S = 2.0, 15.0
 _DESCRIPTION = """What a patient's FHIR record shows about every criterion of a clinical trial, with evidence.
 
 **Not a medical device.** It supports people who screen patients for trials; it enrols and excludes nobody. A qualified
@@ -116,6 +119,63 @@ def _map_opener(database: Database) -> OpenMaps:
     return open_maps
 
 
+def _expansion_opener(database: Database) -> OpenExpansions:
+    @asynccontextmanager
+    async def open_expansions() -> AsyncIterator[Expansions]:
+        async with database.transaction(locked=database.is_sqlite) as connection:
+            yield SqlExpansions(connection)
+
+    return open_expansions
+
+
+class _Codes:
+    """What is heard of codes beside the catalogue while the service runs: ConceptMaps, and a terminology server."""
+
+    def __init__(
+        self, settings: Settings, database: Database, workers: Workers, state: Callable[[], Awaitable[str]]
+    ) -> None:
+        self._state = state
+        self._asks = bool(settings.terminology_url)
+        self._server = Terminology(settings.terminology_url, timeout_s=settings.terminology_timeout_s)
+        self._hierarchies = Hierarchies(_opener(database), _expansion_opener(database), workers, self._server)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.local = LocalCodes(_map_opener(database), workers)
+
+    async def start(self) -> None:
+        """Know the codes before the first record, and listen from then on."""
+        await self._hear()
+        self._tasks = [asyncio.create_task(self._listen())]
+        if self._asks:
+            self._tasks.append(asyncio.create_task(self._ask()))
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        for task in self._tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError, EligoError):
+                await task
+        await self._server.close()
+
+    async def _hear(self) -> None:
+        with suppress(EligoError):
+            if await self._state() == "current":
+                await self.local.refresh()
+
+    async def _listen(self) -> None:
+        """Hear within seconds of what this or another process has stored."""
+        while True:
+            await asyncio.sleep(_LISTEN_S)
+            await self._hear()
+
+    async def _ask(self) -> None:
+        """Ask the terminology server about trials that are new, and again for what it did not answer."""
+        while True:
+            with suppress(EligoError):
+                if await self._state() == "current":
+                    await self._hierarchies.refresh()
+            await asyncio.sleep(_AGAIN_S if self._hierarchies.is_behind else _LISTEN_S)
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service. An SQLite database is brought up to date when it starts; any other one only by `eligo migrate`."""
     settings = settings or load_settings()
@@ -131,32 +191,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         except EligoError:
             return "unreachable"
 
-    local_codes = LocalCodes(_map_opener(database), workers)
-
-    async def listen() -> None:
-        """Hear within seconds of ConceptMaps that another process has stored."""
-        while True:
-            with suppress(EligoError):
-                if await database_state() == "current":
-                    await local_codes.refresh()
-            await asyncio.sleep(_LISTEN_S)
+    codes = _Codes(settings, database, workers, database_state)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if database.is_sqlite:
             await migrate(database)
-        with suppress(EligoError):
-            if await database_state() == "current":
-                await local_codes.refresh()  # before the first record, not seconds after it
         starting = asyncio.create_task(workers.start())
-        listening = asyncio.create_task(listen())
+        await codes.start()
         try:
             yield
         finally:
-            for task in (starting, listening):
-                task.cancel()
-                with suppress(asyncio.CancelledError, EligoError):
-                    await task
+            starting.cancel()
+            with suppress(asyncio.CancelledError, EligoError):
+                await starting
+            await codes.stop()
             await asyncio.to_thread(workers.close)
             await cds.close()
             await database.close()
@@ -179,7 +228,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.trials = Trials(open_store, workers)
     app.state.evaluation = Evaluation(open_store, workers)
     app.state.canonical = canonical
-    app.state.local_codes = local_codes
+    app.state.local_codes = codes.local
     app.state.studies = Studies(open_store, workers, app.state.trials, canonical)
     cds = _Cds(settings, database)
     app.state.hooks = Hooks(open_store, cds.open_store, workers, cds.servers, cds.setup)

@@ -67,6 +67,10 @@ class Settings(BaseSettings):
     """The register that `eligo import NCT...` asks: one that answers as the ClinicalTrials.gov API, version 2, does."""
     registry_timeout_s: float = Field(default=30.0, gt=0)
     """How long the register may take to answer."""
+    terminology_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    """The base address of a FHIR terminology server with SNOMED CT; "" for none."""
+    terminology_timeout_s: float = Field(default=20.0, gt=0)
+    """How long the terminology server may take to answer one call."""
 
     public_url: str = Field(default="", pattern=r"^(https?://[^\s|#?]*[^\s|#?/])?$")
     """The address under which callers reach the service, behind a gateway its public one: tokens are meant for it."""

@@ -114,6 +114,11 @@ def ready_trial(desk: Desk, version: int, document: str) -> ReadyTrial:
     )
 
 
+def criteria_of(document: str) -> list[Criterion]:
+    """The expressions of a stored document."""
+    return [decode(each["expression"]) for each in orjson.loads(document)["criteria"]]
+
+
 def judge(trial: ReadyTrial, bundle: bytes, options: Options, desk: Desk) -> bytes:
     """An EligibilityReport. Raises what `read_chart` raises."""
     return _for_one(trial, _chart(bundle, options, desk.catalogue), options, desk)

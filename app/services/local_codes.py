@@ -51,6 +51,9 @@ class MapStore(Protocol):
     async def every(self) -> Sequence[StoredMap]:
         """The newest of each that was not taken away."""
 
+    async def lines(self) -> Sequence[LocalCode]:
+        """What a terminology server has said of codes beneath others."""
+
     async def revision(self) -> int:
         """A number that is another one after every change."""
 
@@ -138,7 +141,9 @@ class LocalCodes:
             if revision == self._revision:
                 return
             stored = await store.every()
-        codes = tuple(sorted({line for each in stored for line in read_concept_map(orjson.loads(each.content))}))
+            expanded = await store.lines()
+        mapped = {line for each in stored for line in read_concept_map(orjson.loads(each.content))}
+        codes = tuple(sorted(mapped.union(expanded)))
         if codes != self._told:
             self._judges.localise(codes)
             self._told = codes

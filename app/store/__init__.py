@@ -2,12 +2,14 @@
 
 from app.store.concept_maps import SqlConceptMaps
 from app.store.database import Database, connectable_url
+from app.store.expansions import SqlExpansions
 from app.store.migrate import downgrade, is_current, migrate
 from app.store.trials import SqlTrials
 
 __all__ = [
     "Database",
     "SqlConceptMaps",
+    "SqlExpansions",
     "SqlTrials",
     "connectable_url",
     "downgrade",

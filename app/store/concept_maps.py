@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, insert, select, update
 
+from app.knowledge.local import LocalCode, Relation
+from app.store.expansions import SqlExpansions
 from app.store.models import ConceptMapRow, RevisionRow
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+_SNOMED = "http://snomed.info/sct"
 _COLUMNS = (ConceptMapRow.id, ConceptMapRow.number, ConceptMapRow.fhir_version, ConceptMapRow.content)
 
 
@@ -73,6 +76,14 @@ class SqlConceptMaps:
             .order_by(ConceptMapRow.id)
         )
         return [StoredMap(*row) for row in await self._connection.execute(query)]
+
+    async def lines(self) -> Sequence[LocalCode]:
+        """What a terminology server has said: each code beneath another is a kind of it."""
+        return [
+            LocalCode(_SNOMED, code, _SNOMED, each.code, Relation.NARROWER, f"{each.version}?fhir_vs=ecl/{each.ecl}")
+            for each in await SqlExpansions(self._connection).newest()
+            for code in each.codes
+        ]
 
     async def revision(self) -> int:
         """A number that is another one after every change, of maps or of trials."""

@@ -118,3 +118,16 @@ class ConceptMapRow(Base):
     fhir_version: Mapped[str] = mapped_column(String(8))
     content: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class ExpansionRow(Base):
+    """What lies beneath a SNOMED CT code in one version. `digest` is of version and expression; `codes` is JSON."""
+
+    __tablename__ = "expansion"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[str] = mapped_column(Text)
+    ecl: Mapped[str] = mapped_column(Text)
+    code: Mapped[str] = mapped_column(String(32))
+    codes: Mapped[str] = mapped_column(Text)
+    fetched_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
