@@ -258,7 +258,7 @@ def test_another_process_hears_of_it_within_seconds(http, tmp_path_factory):
         assert judged(second, record(OWN))["I1"]["status"] == "unknown"
         put(first, concept_map(("dm2", SNOMED, TYPE_2, "equivalent")))
         found = ""
-        for _ in range(20):
+        for _ in range(60):
             found = judged(second, record(OWN))["I1"]["status"]
             if found == "pass":
                 break

@@ -110,7 +110,7 @@ def until_passes(address: str, seconds: float) -> dict[str, Any]:
 def test_a_code_beneath_one_that_a_trial_names_is_a_kind_of_it(tmp_path):
     with answering(whole) as (url, asked), serving(tmp_path, ELIGO_TERMINOLOGY_URL=url) as served:
         store(served.address)
-        criterion = until_passes(served.address, 20)
+        criterion = until_passes(served.address, 60)
 
         evidence = criterion["evidence"][0]
         assert evidence["code"]["map"] == f"{VERSION}?fhir_vs=ecl/<<44054006"
@@ -123,7 +123,7 @@ def test_a_code_beneath_one_that_a_trial_names_is_a_kind_of_it(tmp_path):
 def test_what_was_kept_holds_after_a_restart_without_the_server(tmp_path):
     with answering(whole) as (url, _), serving(tmp_path, ELIGO_TERMINOLOGY_URL=url) as served:
         store(served.address)
-        until_passes(served.address, 20)
+        until_passes(served.address, 60)
     with serving(tmp_path, ELIGO_TERMINOLOGY_URL=url) as served:  # nobody answers there now
         assert status(served.address)[0] == "pass"
 
@@ -137,10 +137,12 @@ def test_a_slow_server_holds_nothing_up(tmp_path):
         answering(slow) as (url, _),
         serving(tmp_path, ELIGO_TERMINOLOGY_URL=url, ELIGO_TERMINOLOGY_TIMEOUT_S="0.5") as served,
     ):
-        assert store(served.address) < 20
-        time.sleep(2)
+        assert store(served.address) < 60
+        until = time.monotonic() + 60
+        while "did not answer in time" not in served.log.read_text():
+            assert time.monotonic() < until
+            time.sleep(0.3)
         assert status(served.address)[0] != "pass"
-        assert "did not answer in time" in served.log.read_text()
 
 
 BROKEN = {
