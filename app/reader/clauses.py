@@ -293,7 +293,7 @@ class Clauses:
                 )
             )
             return True
-        rewritten = rewrite_treatments(parts[-1], exceptions)
+        rewritten = rewrite_treatments(parts[-1], exceptions, self.context)
         exempt = Not(NotUnderstood(_flat(quote.text), quote))
         parts[-1] = rewritten if rewritten is not None else AllOf((parts[-1], exempt), quote)
         return True
@@ -648,6 +648,8 @@ class Clauses:
                 if relation == "list" and isinstance(right, NotUnderstood):
                     continue
                 joined = (self._turn(left), right)
+                if relation == "list" and not self.excludes and text[match.start()] != "," and _either(*joined):
+                    continue  # "A and B or C" may mean either grouping
                 either = relation == "or" or (relation == "list" and self.excludes)
                 return AnyOf(joined, quote) if either else AllOf(joined, quote)
         return None
@@ -734,6 +736,16 @@ def _has_threshold(node: Criterion) -> bool:
     if isinstance(node, HasCondition):
         return node.degree is not None or node.defined_by is not None
     return isinstance(node, Measured | Scored) or any(map(_has_threshold, children(node)))
+
+
+def _either(left: Criterion, right: Criterion) -> bool:
+    """Reads "A and B or C" where A is such a thing as B and C are: which belong together, nothing says."""
+    for half, other in ((left, right), (right, left)):
+        kinds = {type(part) for part in half.parts} if isinstance(half, AnyOf) else set()
+        bare = half.quote is not None and re.search(r"\bor\b[^()]*$", half.quote.text) is not None
+        if bare and kinds & {HasCondition, HadTreatment} & {type(leaf) for leaf in _leaves(other)}:
+            return True
+    return False
 
 
 class _Depth:

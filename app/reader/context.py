@@ -101,6 +101,16 @@ class Context:
         if text not in self.notes:
             self.notes.append(text)
 
+    def covers(self, wide: str, narrow: str) -> bool:
+        """Whatever is `narrow` is `wide` too: it is included, or each of its codes is one of the wider concept's."""
+        if narrow in self.catalogue.index.closure.get(wide, frozenset()):
+            return True
+        concept = self.catalogue.concepts.get(narrow)
+        codes = concept.codes if concept is not None else ()
+        return bool(codes) and all(
+            wide in self.catalogue.index.place(each.system.value, each.code).concepts for each in codes
+        )
+
     def one(self, unit: str) -> Duration:
         """Reads "the past year" is one year."""
         return Duration(Decimal(1), TimeUnit(unit))

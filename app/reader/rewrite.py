@@ -9,16 +9,19 @@ from app.criteria.nodes import AllOf, AnyOf, HadTreatment, HadVaccine, children
 
 if TYPE_CHECKING:
     from app.criteria.nodes import Criterion, Except, When
+    from app.reader.context import Context
 
 
-def rewrite_treatments(node: Criterion, exceptions: tuple[Except, ...]) -> Criterion | None:
-    """The node with the exceptions on its treatments and vaccines; None where it has none."""
+def rewrite_treatments(node: Criterion, exceptions: tuple[Except, ...], context: Context) -> Criterion | None:
+    """The node with the exceptions on its treatments and vaccines; None where it has none, or where an exception would
+    leave nothing of one of them.
+    """
     if isinstance(node, HadTreatment | HadVaccine):
-        if any(each.concept == node.concept for each in exceptions):
+        if any(context.covers(each.concept, node.concept) for each in exceptions):
             return None
         return replace(node, excluding=tuple(dict.fromkeys((*node.excluding, *exceptions))))
     if isinstance(node, AllOf | AnyOf):
-        parts = [rewrite_treatments(part, exceptions) for part in node.parts]
+        parts = [rewrite_treatments(part, exceptions, context) for part in node.parts]
         if all(part is None for part in parts):
             return None
         kept = tuple(new if new is not None else old for new, old in zip(parts, node.parts, strict=True))

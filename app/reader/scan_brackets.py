@@ -116,6 +116,9 @@ class ScanBrackets(ScanExceptions):
             else:
                 last.alternatives.extend(members if self.excludes or self.negative else [])
             last.end = max(last.end, inner[-1].end)
+        elif any(token.duration is not None for token in body):
+            # "A (such as B within 7 days)": whether the window is meant for every A, nothing says.
+            raise UnreadError(self.text[body[0].start : body[-1].end])
         elif strict and (self.excludes or self.negative):
             last.alternatives.append(self._question(body))
             last.end = max(last.end, inner[-1].end)
@@ -138,6 +141,8 @@ class ScanBrackets(ScanExceptions):
         closure = self.context.catalogue.index.closure.get(last.id, frozenset())
         for draft in inner.drafts:
             covered = draft.kind is last.kind and draft.id in closure
+            if draft.kind is last.kind and draft.when is not None:
+                raise UnreadError(self.text[draft.start : draft.end])  # "A (such as B within 7 days)"
             if covered and not (degrees and set(degrees) <= _SEVERITY | {_LISTED}):
                 continue
             if self.after_tail and draft.kind is not last.kind:
@@ -246,7 +251,8 @@ class ScanBrackets(ScanExceptions):
         """Reads "including A, B or C" to the end of the clause."""
         if not self._cue("including") or not self.drafts:
             return False
-        stop = next((k for k in range(self.i + 1, len(self.tokens)) if self._window_at(k)), len(self.tokens))
+        after = range(self.i + 1, len(self.tokens))
+        stop = next((k for k in after if self._window_at(k)), len(self.tokens))
         rest = self.tokens[self.i : stop]
         self.i = stop
         members = _body(rest)
@@ -270,12 +276,7 @@ class ScanBrackets(ScanExceptions):
 
     def _window_at(self, k: int) -> bool:
         following = self.tokens[k + 1] if k + 1 < len(self.tokens) else None
-        return (
-            self.tokens[k - 1].stem == ","
-            and "within" in self.tokens[k].cues
-            and following is not None
-            and following.duration is not None
-        )
+        return "within" in self.tokens[k].cues and following is not None and following.duration is not None
 
 
 def _body(tokens: list[Token]) -> list[Token]:

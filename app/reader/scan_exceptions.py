@@ -49,12 +49,18 @@ class ScanExceptions(ScanFacts):
             return
         exceptions = self._exceptions(rest)
         own = {target.id for target in targets}
-        if exceptions is None or not targets or any(_covers_all(each, own) for each in exceptions):
+        void = exceptions is not None and any(self._voids(each, own) for each in exceptions)
+        if exceptions is None or not targets or void or any(_covers_all(each, own) for each in exceptions):
             self._restrict(Not(self._question(rest)), rest[-1].end)
             return
         for draft in targets:
             self._apply(draft, exceptions)
         self.drafts[-1].end = rest[-1].end
+
+    def _voids(self, exception: Except, concepts: set[str]) -> bool:
+        """Reads "warfarin except anticoagulants": all that the rule names would be excepted, which nobody means."""
+        whole = exception.state is State.ANY and exception.only is None
+        return whole and any(self.context.covers(exception.concept, each) for each in concepts)
 
     def _apply(self, draft: Draft, exceptions: list[Except]) -> None:
         """An excepted treatment of a condition is one that its narrowing asks for ("requiring ..., not B")."""
@@ -64,7 +70,7 @@ class ScanExceptions(ScanFacts):
             draft.excluding.extend(exceptions)
             return
         draft.excluding.extend(each for each in exceptions if each not in of_treatment)
-        draft.restricts = [rewrite_treatments(each, of_treatment) or each for each in draft.restricts]
+        draft.restricts = [rewrite_treatments(each, of_treatment, self.context) or each for each in draft.restricts]
 
     def _exceptions(self, tokens: list[Token]) -> list[Except] | None:
         """The list after an exception word, None where a member cannot be read."""

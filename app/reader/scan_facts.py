@@ -114,6 +114,7 @@ class ScanFacts(ScanMeasures):
             barred and self.context.is_oncology and concept == "malignant-neoplasm"
         )
         draft.suspected = self.suspected
+        draft.timed, self.timed = self.timed, None
         if kind is NameKind.ALLERGEN and concept == "drug-allergy" and not _SAYS_ALLERGY.search(token.stem):
             # "hypersensitivity to the drugs used": which drugs those are, the record cannot tell.
             words = self._quote(self.start, self.end)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from app.criteria.nodes import Elapsed, NotUnderstood
 from app.reader.drafts import Draft
-from app.reader.scan_state import Pre, UnreadError
+from app.reader.scan_state import ROUTES, Pre, UnreadError
 from app.reader.scan_words import ScanWords
 from app.reader.sharing import JOINTS, is_fact
 from app.reader.tokens import NameKind, Tok, Token
@@ -126,7 +126,12 @@ class ScanRecovery(ScanWords):
         del self.joins[member.joins :]
         self.pre = Pre()
         quote = self._quote(part[0].start, part[-1].end)
-        self.drafts.append(Draft(None, "unread", quote.start, quote.end, node=self._question(part)))
+        said = None
+        if not member.drafts and ({"degree", "current"} & set(part[0].cues) or part[0].stem in ROUTES):
+            words = self._quote(part[0].start, part[0].end)
+            said = NotUnderstood(f"Is “{words.text}” said of the whole list, and is it so?", words)
+        unread = Draft(None, "unread", quote.start, quote.end, node=self._question(part), said_before=said)
+        self.drafts.append(unread)
         self.i = stop
 
     def _catch_all(self, member: Member) -> bool:

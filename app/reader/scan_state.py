@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from app.criteria.nodes import Criterion, NotUnderstood, Outcome, Quote, Route, When
+from app.criteria.nodes import AnyOf, Criterion, NotUnderstood, Outcome, Quote, Route, Timing, When
 from app.reader.drafts import Draft, make, question
 from app.reader.sharing import share_words
 from app.reader.tokens import Tok, Token
@@ -85,6 +85,7 @@ class ScanState:
         self.last_group = 0
         self.after_tail = False
         self.shares = False
+        self.timed: Timing | None = None
         self.inherited: list[str] = []
         self.unrecovered: Token | None = None
         self.confirm: str | None = None
@@ -153,10 +154,22 @@ class ScanState:
                 return True
         return False
 
-    def _restrict(self, node: Criterion, end: int) -> None:
-        """Reads "and" a narrowing condition to every draft since the barrier that has none of its own yet."""
-        for draft in self.drafts[self.barrier :] or self.drafts[self.last_group :]:
-            draft.restricts.append(node)
+    def _restrict(self, node: Criterion, end: int, *, shared: bool = True) -> None:
+        """Reads "and" a narrowing condition to every draft since the barrier that has none of its own yet.
+
+        With `shared` false only the last is sure to be narrowed ("A, B requiring C"): where the others are there and
+        the condition does not hold, a person tells whether it was said of them.
+        """
+        group = self.drafts[self.barrier :] or self.drafts[self.last_group :]
+        for draft in group:
+            said = node
+            if not shared and draft is not group[-1]:
+                words = self._quote(draft.start, draft.end)
+                doubt = NotUnderstood(
+                    f"Does “{' '.join(words.text.split())}” count without what narrows the last?", words
+                )
+                said = AnyOf((node, doubt), words)
+            draft.restricts.append(said)
             draft.end = max(draft.end, end)
 
     def _raise_barrier(self) -> None:

@@ -17,16 +17,18 @@ from app.criteria.nodes import (
     Op,
     ResultIs,
     Scored,
+    Timing,
     When,
 )
 from app.reader.drafts import within
 from app.reader.measures import comparator
 from app.reader.quantities import number_word
 from app.reader.scan_state import ScanState, UnreadError
-from app.reader.tokens import Tok
+from app.reader.tokens import NameKind, Tok
 
 if TYPE_CHECKING:
     from app.criteria.time import Duration
+    from app.reader.drafts import Draft
 
 
 _ANCHOR_JOINTS = frozenset({"the", "of", "to", "use", "administration"})
@@ -163,14 +165,35 @@ class ScanTime(ScanState):
             self.lead = when
             return
         results = next((k for k, draft in enumerate(reversed(open_drafts)) if not draft.is_result), len(open_drafts))
+        open_drafts = self._meant(open_drafts, len(self.drafts) - since)
         for k, draft in enumerate(open_drafts):
-            draft.when = when
+            # "active A requiring B within 2 years": what is active is so now.
+            if not (self.after_tail and draft.restricts and _is_state(draft.degrees)):
+                draft.when = when
             draft.restricts = [_in_window(each, when) for each in draft.restricts]
             # "LVEF < 45 % or infarction within 12 months": the window of an event is not that of a value before it.
             if draft.node is not None and (not draft.is_result or k >= len(open_drafts) - results):
                 draft.node = fact_in_window(draft.node, when)
         open_drafts[-1].end = end
         self._raise_barrier()
+
+    def _meant(self, open_drafts: list[Draft], listed: int) -> list[Draft]:
+        """Those that a window at the end of a list is said of.
+
+        "Prior A, or B within 3 months" asks for A at any time; "A, or B within 3 months" may mean either, and so may
+        "history of A or history of B within 3 months".
+        """
+        *others, last = open_drafts
+        timed = [draft for draft in others if draft.timed is not None]
+        if timed and last.timed is not None:
+            raise UnreadError(self.text[last.start : last.end])
+        if listed != 2 or not others or len(self.drafts) - 2 not in self.pauses:
+            return [draft for draft in open_drafts if draft is last or draft.timed is not Timing.CURRENT]
+        if timed:
+            return [last]
+        if others[0].kind in {NameKind.CONDITION, NameKind.TREATMENT}:
+            raise UnreadError(self.text[last.start : last.end])
+        return open_drafts
 
     def _anchor_end(self, at: int) -> int | None:
         """The index after "before enrollment", "prior to the first dose of the study drug" at `at`."""
@@ -312,11 +335,13 @@ class ScanTime(ScanState):
 
 def _is_state(degrees: list[str]) -> bool:
     """Reads "symptomatic A, or B within 6 months": what is symptomatic is so now."""
-    return any(degree in {"symptomatic", "uncontrolled"} for degree in degrees)
+    return any(degree in {"symptomatic", "uncontrolled", "active"} for degree in degrees)
 
 
 def _in_window(node: Criterion, when: When) -> Criterion:
     """A treatment that narrows a fact is asked for in the fact's own window."""
+    if isinstance(node, AnyOf):
+        return replace(node, parts=tuple(_in_window(part, when) for part in node.parts))
     return replace(node, when=when) if isinstance(node, HadTreatment) else node
 
 

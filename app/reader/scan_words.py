@@ -117,6 +117,7 @@ class ScanWords(ScanBrackets):
                 # "current or long-term use": two timings of one name, which a draft cannot carry.
                 raise UnreadError(token.stem)
             self.pre.now = token.stem != "new"
+            self.timed = Timing.CURRENT if self.pre.now else None
         elif "positive" in cues or "negative" in cues:
             self.pre.outcome = Outcome.POSITIVE if "positive" in cues else Outcome.NEGATIVE
         elif "not-lactating" in cues:
@@ -161,6 +162,7 @@ class ScanWords(ScanBrackets):
                     draft.when = EVER
             return
         self._before_a_name(token)
+        self.timed = Timing.EVER
         self._lead(EVER)
 
     def _lead(self, when: When | None) -> None:
@@ -275,6 +277,8 @@ class ScanWords(ScanBrackets):
             return False
         if "neutral" in token.cues and token.stem not in {"with", "that", "who"}:
             return False
+        if len(self.joins) == len(self.drafts) and self.joins[-1] == "or":
+            return self._another(token)
         if self._with_class():
             return True
         stop = self._tail_end(self.i + 1)
@@ -284,8 +288,10 @@ class ScanWords(ScanBrackets):
         self.i = stop
         last = self.drafts[-1]
         node = self._tail_node(tail, last)
-        if isinstance(node, NotUnderstood | Judgement) and self._may_list_on(tail):
-            # "A with <words not understood>, B or C": B and C may be things of the same list as A.
+        apart = self._after_comma(tail[0])
+        unsure = isinstance(node, NotUnderstood | Judgement)
+        if (unsure or (tail[0].stem in {"with", "without"} and not apart)) and self._may_list_on(tail):
+            # "A with <words not understood>, B or C", "A with B or C": C may be a thing of the same list as A.
             raise UnreadError(tail[0].stem)
         if self.joins and len(self.joins) == len(self.drafts):
             self.joins.pop()
@@ -300,9 +306,29 @@ class ScanWords(ScanBrackets):
             if tail[0].stem.startswith("and "):
                 self._ambiguous_or(tail)
                 self.barrier = self.last_group = 0
-            self._restrict(node, tail[-1].end)
+            self._restrict(node, tail[-1].end, shared=apart or not reads_facts(node))
         self.after_tail = True
         self._raise_barrier()
+        return True
+
+    def _after_comma(self, token: Token) -> bool:
+        at = next(k for k, each in enumerate(self.tokens) if each is token)
+        return at > 0 and self.tokens[at - 1].stem in {",", ";", ")"}
+
+    def _another(self, token: Token) -> bool:
+        """Reads "A or requiring B", "A or with B": B stands beside A and narrows nothing."""
+        if token.stem == "with":
+            self.i += 1
+            return True
+        ahead = self.i + 1
+        while ahead < len(self.tokens) and set(self.tokens[ahead].cues) & {"neutral"} and not self.tokens[ahead].names:
+            ahead += 1
+        given = ahead < len(self.tokens) and names_of(self.tokens[ahead], NameKind.TREATMENT)
+        if "requiring" not in token.cues or "not" in token.stem or not given:
+            raise UnreadError(token.stem)
+        self.lead, self.treat, self.treat_current = None, True, True
+        self.barrier = len(self.drafts)
+        self.i = ahead
         return True
 
     def _with_class(self) -> bool:
@@ -396,7 +422,8 @@ class ScanWords(ScanBrackets):
                 if any("venous" in token.stem or token.stem.startswith("iv") for token in tail)
                 else ()
             )
-            given = HadTreatment("systemic-antimicrobial", CURRENT, routes=routes, quote=quote)
+            kind = "antibacterial" if any("antibiotic" in token.stem for token in tail) else "systemic-antimicrobial"
+            given = HadTreatment(kind, CURRENT, routes=routes, quote=quote)
             return AnyOf((given, question(quote.text, quote)), quote)
         if (
             tail[0].stem in {"with", "that", "which", "who", "that result in", "resulting in"}

@@ -180,6 +180,12 @@ class Scanner(ScanRecovery):
         first, *others = self.drafts
         if len(others) == 1 and 0 in self.pauses:
             return  # "symptomatic A, or B"
+        if first.said_before is not None:
+            # "ongoing <what cannot be read>, A or B": whether it is said of A and B too, nothing says.
+            for draft in others:
+                if draft.kind in {NameKind.CONDITION, NameKind.TREATMENT} and not draft.degrees:
+                    draft.restricts.append(first.said_before)
+            return
         if first.kind is not NameKind.CONDITION or not first.degrees or any(draft.degrees for draft in others):
             return
         for draft in others:
