@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.emitters.cql_logic import logic_of, shared_resources
 from app.emitters.fhir import entry_of
 from app.emitters.group import group
-from app.emitters.plan import NO_LOGIC, library, plan_definition
+from app.emitters.plan import library, plan_definition
 from app.emitters.questionnaire import questionnaire
 from app.emitters.requirements import concepts_of
 from app.emitters.research_study import research_study
@@ -14,13 +15,12 @@ from app.emitters.value_sets import concept_named, value_set
 
 if TYPE_CHECKING:
     from app.emitters.fhir import PublishedTrial, Resource, Target
-    from app.emitters.plan import Logic
 
 OF_TRIALS = ("ResearchStudy", "Group", "PlanDefinition", "Library", "Questionnaire")
 """The types of which each trial has one, in the order in which a package brings them."""
 
 
-def resource_of(resource_type: str, trial: PublishedTrial, target: Target, logic: Logic = NO_LOGIC) -> Resource:
+def resource_of(resource_type: str, trial: PublishedTrial, target: Target) -> Resource:
     """The trial's resource of one of the types in OF_TRIALS."""
     match resource_type:
         case "ResearchStudy":
@@ -30,7 +30,7 @@ def resource_of(resource_type: str, trial: PublishedTrial, target: Target, logic
         case "PlanDefinition":
             return plan_definition(trial, target)
         case "Library":
-            return library(trial, target, logic)
+            return library(trial, target, logic_of(trial, target))
         case "Questionnaire":
             return questionnaire(trial, target)
         case _:
@@ -47,10 +47,12 @@ def value_sets_of(trial: PublishedTrial, target: Target) -> list[Resource]:
     return [value_set(target.catalogue.concepts[each], target) for each in named]
 
 
-def package(trial: PublishedTrial, target: Target, logic: Logic = NO_LOGIC) -> Resource:
-    """A collection Bundle: the study first, then what it needs."""
-    made = [resource_of(each, trial, target, logic) for each in OF_TRIALS]
+def package(trial: PublishedTrial, target: Target) -> Resource:
+    """A collection Bundle: the study first, then what it needs to be understood and run."""
+    made = [resource_of(each, trial, target) for each in OF_TRIALS]
     made += value_sets_of(trial, target)
+    urls = {each["url"] for each in made if "url" in each}
+    made += [each for each in shared_resources(trial, target) if each["url"] not in urls]
     return {
         "resourceType": "Bundle",
         "type": "collection",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.criteria.nodes import HadTreatment, HasCondition, children
+from app.criteria.nodes import HadTreatment, HasCondition, Measured, children
 from app.emitters.cql_terms import fold, terms_of
 from app.knowledge.load import load_catalogue
 from tests.cql import comparing, engine
@@ -79,10 +79,36 @@ def _has(text: str) -> Callable[[Asked, Criterion], bool]:
     return lambda asked, _: text in json.dumps(asked.body)
 
 
+def _units(body: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(body, dict):
+        if "value" in body and ("unit" in body or "code" in body):
+            yield str(body.get("unit", "")), str(body.get("code", ""))
+        for each in body.values():
+            yield from _units(each)
+    elif isinstance(body, list):
+        for each in body:
+            yield from _units(each)
+
+
+def _is_respelt(asked: Asked, node: Criterion) -> bool:
+    """A unit that is not UCUM as it stands, or that only Eligo's tables tell from another."""
+    read = load_catalogue().units.read
+    return any(isinstance(each, Measured) for each in _all(node)) and any(
+        not code or read(code) != code or "[IU]" in code for _, code in _units(asked.body)
+    )
+
+
+def _all(node: Criterion) -> Iterator[Criterion]:
+    yield node
+    for each in children(node):
+        yield from _all(each)
+
+
 RECORDS: dict[str, Callable[[Asked, Criterion], bool]] = {
     "a search that found nothing is not seen by a retrieve": _has('"searchset"'),
     "a drug by ATC may be a group": _has("http://www.whocc.no/atc"),
     "words name it": _is_named,
+    "a unit is spelt in another way": _is_respelt,
     "remission by its code": lambda asked, _: any("remission" in each.lower() for each in _texts(asked.body)),
 }
 
