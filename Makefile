@@ -9,7 +9,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench reading engine format openapi lock clean
+.PHONY: help demo serve test check bench latency reading engine format openapi lock clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -47,6 +47,9 @@ check: $(VENV)/.dev  ## Lint, types, import order, schemas, freshness of generat
 
 bench: $(VENV)/.dev  ## Measure against orjson.loads of the same bytes (docs/operations.md, Speed)
 	$(BIN)/python -m benchmarks.run
+
+latency: $(VENV)/.dev  ## Time CDS Hooks calls to a server of their own (docs/operations.md, Speed)
+	$(BIN)/python -m benchmarks.hooks
 
 reading: $(VENV)/.dev  ## Read the gold set: figures, and the lines of the develop half that are wrong or missed
 	@$(BIN)/python -m tests.reader.figures

@@ -257,9 +257,8 @@ def _without_empty(value: Any) -> Any:
     """Without nulls, and without empty texts, lists and objects."""
     match value:
         case dict():
-            return {
-                key: kept for key, each in value.items() if (kept := _without_empty(each)) not in (None, "", [], {})
-            }
+            made = {key: _without_empty(each) for key, each in value.items()}
+            return {key: kept for key, kept in made.items() if kept or kept in (False, 0)}
         case list():
             return [_without_empty(each) for each in value]
         case _:

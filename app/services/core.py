@@ -127,11 +127,7 @@ def judge(trial: ReadyTrial, bundle: bytes, options: Options, desk: Desk) -> byt
 def judge_each(trials: Iterable[ReadyTrial], bundle: bytes, options: Options, desk: Desk) -> list[bytes]:
     """An EligibilityReport a trial; the bundle is read once. Raises what `read_chart` raises."""
     chart = open_chart(bundle, options, desk)
-    if chart.is_about_studies or chart.is_answered:
-        return [_for_one(trial, chart, options, desk) for trial in trials]
-    shared = _judge(chart, options, desk, None)
-    writer = Writer(chart, desk.memory)
-    return [_report(trial, shared, desk, writer) for trial in trials]
+    return _reports(trials, chart, options, desk, _judge(chart, options, desk, None))
 
 
 def open_chart(bundle: bytes, options: Options, desk: Desk) -> PatientChart:
@@ -142,7 +138,7 @@ def open_chart(bundle: bytes, options: Options, desk: Desk) -> PatientChart:
 def judge_all(trials: Iterable[ReadyTrial], bundle: bytes, options: Options, limit: int | None, desk: Desk) -> bytes:
     """One summary a trial, best candidates first. Raises what `read_chart` raises."""
     chart = _chart(bundle, options, desk.catalogue)
-    ranked = _ranked(trials, chart, options, desk)
+    ranked = _ranked(trials, chart, options, desk, _judge(chart, options, desk, None))
     best = sorted(ranked, key=itemgetter(0)) if limit is None else nsmallest(limit, ranked, key=itemgetter(0))
     return dumps(
         {
@@ -165,13 +161,15 @@ def judge_candidates(trials: Iterable[ReadyTrial], bundle: bytes, options: Optio
     rule out: each with the report under the orders and, under `breaks`, the criteria that fail because of them.
     """
     chart = _chart(bundle, options, desk.catalogue)
-    ranked = _ranked(trials, chart, options, desk)
+    shared = _judge(chart, options, desk, None)
+    ranked = _ranked(trials, chart, options, desk, shared)
     promising = sorted([each for each in ranked if _is_promising(each, wish)], key=itemgetter(0))
     breaks: dict[str, list[str]] = {}
     if wish.ordered is not None:
         before = {trial.compiled.id: found for _, found, trial in promising}
         chart = _chart(wish.ordered, options, desk.catalogue)
-        after = _ranked([trial for _, _, trial in promising], chart, options, desk)
+        shared = _judge(chart, options, desk, None)
+        after = _ranked([trial for _, _, trial in promising], chart, options, desk, shared)
         for _, found, trial in after:
             ids = [
                 criterion.part.id
@@ -181,15 +179,14 @@ def judge_candidates(trials: Iterable[ReadyTrial], bundle: bytes, options: Optio
             if ids:
                 breaks[trial.compiled.id] = ids
         promising = [each for each in after if each[2].compiled.id in breaks]
+    shown = [trial for _, _, trial in promising[: wish.most]]
     return dumps(
         {
             "patient": chart.patient.source.reference,
             "asOf": options.as_of.isoformat(),
             "judged": len(ranked),
             "promising": [_summary(trial, found) for _, found, trial in promising],
-            "reports": [
-                orjson.Fragment(_for_one(trial, chart, options, desk)) for _, _, trial in promising[: wish.most]
-            ],
+            "reports": [orjson.Fragment(each) for each in _reports(shown, chart, options, desk, shared)],
             "breaks": breaks,
         }
     )
@@ -204,12 +201,11 @@ def _is_promising(ranked: tuple[tuple[int, int, int, int, str], list[Status], Re
 
 
 def _ranked(
-    trials: Iterable[ReadyTrial], chart: PatientChart, options: Options, desk: Desk
+    trials: Iterable[ReadyTrial], chart: PatientChart, options: Options, desk: Desk, shared: Judge
 ) -> list[tuple[tuple[int, int, int, int, str], list[Status], ReadyTrial]]:
-    """Each trial with its place among all and the statuses of its criteria."""
+    """Each trial with its place among all and the statuses of its criteria. `shared` judges for no trial of its own."""
     # Only these two ask which trial is under evaluation; where the record has none of them, all trials share one judge.
     is_about_studies = bool(chart.participations() or chart.consents())
-    shared = _judge(chart, options, desk, None)
     ranked = []
     for trial in trials:
         one = _judge(chart, options, desk, trial) if is_about_studies else shared
@@ -317,6 +313,18 @@ def _judge(chart: PatientChart, options: Options, desk: Desk, trial: ReadyTrial 
         trial_ids=frozenset({trial.compiled.id} if trial is not None and trial.compiled.id else ()),
     )
     return Judge(chart, desk.catalogue, settings, desk.memory)
+
+
+def _reports(
+    trials: Iterable[ReadyTrial], chart: PatientChart, options: Options, desk: Desk, shared: Judge
+) -> list[bytes]:
+    """A report a trial. What `shared` has judged already is not judged again, where it makes no difference which trial
+    asks.
+    """
+    if chart.is_about_studies or chart.is_answered:
+        return [_for_one(trial, chart, options, desk) for trial in trials]
+    writer = Writer(chart, desk.memory)
+    return [_report(trial, shared, desk, writer) for trial in trials]
 
 
 def _for_one(trial: ReadyTrial, chart: PatientChart, options: Options, desk: Desk) -> bytes:
