@@ -157,6 +157,8 @@ class ScanFacts(ScanMeasures):
         treatments = [draft for draft in self.drafts if draft.kind is NameKind.TREATMENT]
         if not treatments:
             return False
+        if len(self.joins) == len(self.drafts):
+            raise UnreadError(token.stem)  # "A or pelvic B": the site is that of B
         treatments[-1].sites = (*treatments[-1].sites, names_of(token, NameKind.SITE)[NameKind.SITE])
         treatments[-1].end = token.end
         self.i += 1

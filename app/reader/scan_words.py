@@ -108,6 +108,8 @@ class ScanWords(ScanBrackets):
         elif "presence" in cues:
             self._lead(None)
         elif "other" in cues:
+            if token.stem == "second" and (nxt := self._at(1)) is not None and not nxt.names and not nxt.cues:
+                raise UnreadError(token.stem)  # "second- or third-degree A"
             self.pre.other = True
         elif "degree" in cues:
             self._degree(token)
