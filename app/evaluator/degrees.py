@@ -28,11 +28,17 @@ _SEVERITY_WORDS = {
     "severe": frozenset({"severe"}),
     "serious": frozenset({"severe"}),
     "moderate or severe": frozenset({"moderate", "severe"}),
+    "moderate to severe": frozenset({"moderate", "severe"}),
     "moderate": frozenset({"moderate"}),
+    "mild": frozenset({"mild"}),
+    "mild or moderate": frozenset({"mild", "moderate"}),
+    "mild to moderate": frozenset({"mild", "moderate"}),
     "moderate or greater": frozenset({"moderate", "severe"}),
     "moderate or greater amounts of": frozenset({"moderate", "severe"}),
 }
-_SPREAD_WORDS = frozenset({"advanced", "metastatic", "advanced or metastatic", "recurrent or metastatic"})
+_SPREAD_WORDS = frozenset(
+    {"advanced", "metastatic", "advanced or metastatic", "locally advanced or metastatic", "recurrent or metastatic"}
+)
 _ALLERGY_WORDS = frozenset({"severe", "serious"})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from app.criteria import nodes
@@ -106,7 +107,7 @@ def _measured(pointer: str, node: nodes.Measured, name: str, catalogue: Catalogu
     for place, bound in enumerate(node.bounds):
         plain = isinstance(bound.limit, nodes.Quantity)
         quantity = bound.limit if isinstance(bound.limit, nodes.Quantity) else bound.limit.plus
-        if quantity is not None and not _is_comparable(quantity.unit, analyte, catalogue):
+        if quantity is not None and not is_comparable(quantity.unit, analyte, catalogue):
             yield CodecProblem(
                 f"{pointer}/bounds/{place}/limit{'' if plain else '/plus'}/unit",
                 f"A value in {_short(quantity.unit)} cannot be compared with {analyte.name}.",
@@ -114,11 +115,14 @@ def _measured(pointer: str, node: nodes.Measured, name: str, catalogue: Catalogu
             )
 
 
-def _is_comparable(unit: str, analyte: Analyte, catalogue: Catalogue) -> bool:
+def is_comparable(unit: str, analyte: Analyte, catalogue: Catalogue) -> bool:
+    """Values of the analyte may come in a unit that a limit in `unit` can be compared with."""
     if "{cop" in unit:  # copies and international units do not convert, and tests are reported in either
         return "{cop" in analyte.unit or "[IU]" in analyte.unit
+    # Without a molar mass grams and moles do not convert, but laboratories report both: values meet a limit in either.
+    mass = analyte.molar_mass or Fraction(1)
     return unit == analyte.unit or catalogue.units.comparable(
-        unit, analyte.unit, molar_mass=analyte.molar_mass, charge=analyte.charge, enzyme=analyte.enzyme
+        unit, analyte.unit, molar_mass=mass, charge=analyte.charge, enzyme=analyte.enzyme
     )
 
 

@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from app.criteria.time import Duration, TimeUnit
+from app.knowledge.known import is_comparable
 from app.knowledge.ucum import UnitError
 from app.reader.quantities import tokenise
 
@@ -151,12 +152,7 @@ class Context:
 
     def comparable(self, unit: str, analyte: str) -> bool:
         """A limit in `unit` can be compared with values of the analyte."""
-        entry = self.catalogue.analytes[analyte]
-        if "{copies}" in unit or "{copy}" in unit:
-            return "[IU]" in entry.unit or "{copies}" in entry.unit
-        return self.catalogue.units.comparable(
-            unit, entry.unit, molar_mass=entry.molar_mass, charge=entry.charge, enzyme=entry.enzyme
-        )
+        return is_comparable(unit, self.catalogue.analytes[analyte], self.catalogue)
 
 
 def blank_abbreviations(text: str) -> str:

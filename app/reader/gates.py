@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _BOUNDS = frozenset({"lt", "le", "ge", "gt"})
 _WINDOW_WORDS = frozenset({"during", "in", "over", "for", "with", "a", "and", "disease"})
 _GRADE_WORDS = frozenset({"grade", "class"})
-_NEUTRAL_WORDS = frozenset({".", ":", "-", "etc"}) | HEADS
+_NEUTRAL_WORDS = frozenset({".", ":", "-", "etc", "use"}) | HEADS
 _TAIL = frozenset({"restrict", "neg", "requiring", "treat-ever"})
 
 
@@ -50,11 +50,13 @@ def _starts_grade(token: Token) -> bool:
 
 GATES: dict[str, Callable[[Token], bool]] = {
     "_elapsed_lead": lambda token: token.duration is not None or _is_bound(token),
+    "_lasting": lambda token: token.stem in {"for", "diagnosed"} or "lasting" in token.cues,
     "_window": _starts_window,
     "_completed": _has("completed"),
     "_finished": lambda token: "finished" in token.cues or _is_bound(token),
     "_anchor": _has("before"),
     "_moment": lambda token: "at-time" in token.cues or token.stem in {"at", "on"},
+    "_taking": lambda token: token.stem == "on",
     "_exception": _has("except"),
     "_unless": _has("unless"),
     "_parenthesis": lambda token: token.stem in {"(", "["},
@@ -63,6 +65,7 @@ GATES: dict[str, Callable[[Token], bool]] = {
     "_sex_word": _has("male", "female"),
     "_age": _starts_age,
     "_study": _has("study-verb"),
+    "_dosed": _is_bound,
     "_limit_first": _is_bound,
     "_performance": _has("performance-status"),
     "_graded": _starts_grade,

@@ -7,14 +7,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from app.criteria.nodes import Bound, NormalEnd, NormalLimit, Op, Quantity
-from app.reader.tokens import Tok
+from app.reader.tokens import NameKind, Tok, Token, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.criteria.nodes import Limit
     from app.knowledge.catalogue import Catalogue
-    from app.reader.tokens import Token
 
 _WORD_OPS = {"lt": Op.LT, "le": Op.LE, "ge": Op.GE, "gt": Op.GT}
 _FILLERS = frozenset({"neutral", "current"})
@@ -55,6 +54,36 @@ def _op(token: Token) -> Op | None:
     if token.kind is Tok.COMPARATOR:
         return token.op
     return next((_WORD_OPS[cue] for cue in token.cues if cue in _WORD_OPS), None)
+
+
+_FLIPPED = {Op.LT: Op.GT, Op.LE: Op.GE, Op.GE: Op.LE, Op.GT: Op.LT}
+
+
+def name_first(tokens: list[Token]) -> list[Token]:
+    """Reads "18 ≤ age ≤ 75" as "age ≥ 18 and ≤ 75": the limit before the name goes behind it, turned round."""
+    for k in range(2, len(tokens) - 2):
+        limit, before, name, after = tokens[k - 2 : k + 2]
+        if before.kind is not Tok.COMPARATOR or after.kind is not Tok.COMPARATOR:
+            continue
+        if before.op is None or after.op is None or (before.op in _LOWER) is not (after.op in _LOWER):
+            continue
+        measured = names_of(name, NameKind.ANALYTE, NameKind.SCALE) or "age" in name.cues
+        if limit.number is None or not measured:
+            continue
+        turned = before._replace(op=_FLIPPED[before.op])
+        joint = Token(Tok.WORD, "and", before.start, before.end)
+        return [*tokens[: k - 2], name._replace(start=limit.start), turned, limit, joint, *tokens[k + 1 :]]
+    return tokens
+
+
+def past_inclusive(tokens: Sequence[Token], i: int) -> int:
+    """Past "inclusive", ", inclusive", "(inclusive)" behind a range, both ends of which belong to it anyway."""
+    at = i + (i < len(tokens) and tokens[i].stem in {",", "("})
+    if at >= len(tokens) or "inclusive" not in tokens[at].cues:
+        return i
+    if tokens[i].stem != "(":
+        return at + 1
+    return at + 2 if at + 1 < len(tokens) and tokens[at + 1].stem == ")" else i
 
 
 def skip_fillers(tokens: Sequence[Token], i: int) -> int:
@@ -170,7 +199,7 @@ def _span(tokens: Sequence[Token], i: int, default_unit: str) -> Numbers | None:
             second = Quantity(second.value, first.unit)
     if not _in_order(first, second):
         return None
-    return Numbers((Bound(Op.GE, first), Bound(Op.LE, second)), high[1])
+    return Numbers((Bound(Op.GE, first), Bound(Op.LE, second)), past_inclusive(tokens, high[1]))
 
 
 def read_limit(tokens: Sequence[Token], i: int, default_unit: str) -> tuple[Limit, int] | None:

@@ -123,9 +123,9 @@ def join(tokens: Sequence[Token], phrases: Phrases) -> list[Token]:
             found is not None
             and _ENDS & set(found[0].cues)
             and found[1] < len(tokens)
-            and tokens[found[1]].stem == "than"
+            and (tokens[found[1]].stem == "than" or tokens[found[1]].kind is Tok.NUMBER)
         ):
-            # "or more" ends a limit; in "or more than 80" the "or" begins another.
+            # "or more" ends a limit; in "or more than 80", "or above 80" the "or" begins another.
             found = None
         if found is not None:
             step, stop = found

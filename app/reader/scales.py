@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.criteria.nodes import Op, ScoreBound
-from app.reader.measures import comparator, skip_fillers
+from app.reader.measures import comparator, past_inclusive, skip_fillers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ def scale_bounds(tokens: Sequence[Token], i: int, scale: Scale) -> tuple[tuple[S
         at = ahead + 1
     if not (_is_edge(first, value, scale, Op.GE) and _is_edge(last, high, scale, Op.LE)):
         return None
-    return (ScoreBound(Op.GE, value), ScoreBound(Op.LE, high)), at
+    return (ScoreBound(Op.GE, value), ScoreBound(Op.LE, high)), past_inclusive(tokens, at)
 
 
 def _past_fillers(tokens: Sequence[Token], i: int, scale: Scale) -> int:

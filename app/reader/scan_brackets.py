@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.criteria.nodes import (
+    CURRENT,
     EVER,
     AgeIs,
     AllOf,
@@ -14,6 +15,7 @@ from app.criteria.nodes import (
     Measured,
     Not,
     NotUnderstood,
+    Op,
     Quantity,
     Route,
     Scored,
@@ -25,6 +27,7 @@ from app.reader.scan_state import UnreadError
 from app.reader.tokens import NameKind, Token, names_of
 
 _LISTED = "of the kind listed"
+_PREDNISONE, _STEROIDS = "prednisone", "systemic-corticosteroid"
 _SEVERITY = frozenset({"severe", "serious", "significant", "clinically significant", "major"})
 
 
@@ -245,6 +248,48 @@ class ScanBrackets(ScanExceptions):
             return False
         treatments[-1].dose = Dose(bound[0][0], quantity, equivalent)
         treatments[-1].not_routes = tuple(sorted({*treatments[-1].not_routes, Route.INHALED, Route.TOPICAL}))
+        return True
+
+    def _dosed(self) -> bool:
+        """Reads "prednisone > 10 mg/day or equivalent", "aspirin ≥ 100 mg daily": more than that much of it a day.
+
+        At most that much is no reading: who takes none of it takes no more, and nothing says whether one has to.
+        """
+        last = self.drafts[-1] if self.drafts else None
+        if last is None or last.kind is not NameKind.TREATMENT or len(self.joins) == len(self.drafts):
+            return False
+        bound = comparator(self.tokens, self.i)
+        limit = read_limit(self.tokens, bound[1], "") if bound is not None else None
+        if bound is None or limit is None or not isinstance(limit[0], Quantity) or last.dose is not None:
+            return False
+        unit, stop, named = limit[0].unit, limit[1], last.id
+        if bound[0] not in {Op.GT, Op.GE} or unit.partition("/")[0] not in {"mg", "g", "ug"}:
+            return False
+        equivalent = False
+        while stop < len(self.tokens):
+            token = self.tokens[stop]
+            if "per-day" in token.cues and "/" not in unit:
+                unit = f"{unit}/d"
+            elif "equivalent" in token.cues:
+                equivalent = True
+            elif (drug := names_of(token, NameKind.TREATMENT)) and drug[NameKind.TREATMENT] == _PREDNISONE:
+                named = _PREDNISONE
+            elif token.stem != "of":
+                break
+            stop += 1
+        if not unit.endswith("/d"):
+            return False
+        steroid = last.id in {_PREDNISONE, _STEROIDS}
+        if (equivalent and not steroid) or (steroid and named != _PREDNISONE):
+            # An equivalent of another drug has no table, and a dose of "steroids" says nothing without one.
+            return False
+        in_equivalents = equivalent or last.id == _STEROIDS
+        last.dose = Dose(bound[0], Quantity(limit[0].value, unit), _PREDNISONE if in_equivalents else None)
+        if in_equivalents:
+            last.id = _STEROIDS
+        last.lead = last.lead or CURRENT
+        last.end = self.tokens[stop - 1].end
+        self.i = stop
         return True
 
     def _including(self) -> bool:

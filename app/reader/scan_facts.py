@@ -8,6 +8,7 @@ from app.criteria.nodes import CURRENT, EVER, InStudy, Outcome, Reproductive, Re
 from app.reader.drafts import Draft, question
 from app.reader.scan_measures import ScanMeasures
 from app.reader.scan_state import Pre, UnreadError
+from app.reader.sharing import JOINTS
 from app.reader.tokens import NameKind, Token, names_of
 
 _SAYS_ALLERGY = re.compile(r"allerg|hypersensitiv|anaphyla|intoleran")
@@ -71,6 +72,8 @@ class ScanFacts(ScanMeasures):
             return self._site(token)
         if not named:
             return False
+        if self._spread(token):
+            return True
         if NameKind.SCALE in named and self._score(token, named[NameKind.SCALE]):
             return True
         if NameKind.ANALYTE in named and self._measure(token, named[NameKind.ANALYTE]):
@@ -82,6 +85,21 @@ class ScanFacts(ScanMeasures):
         if kind is None:
             raise UnreadError(token.stem)
         self._fact(token, kind, named[kind])
+        return True
+
+    def _spread(self, token: Token) -> bool:
+        """Reads "metastatic colorectal cancer": a name by itself, and a degree before that of a malignancy."""
+        stop = self.i + 1
+        while stop < len(self.tokens) and (self.tokens[stop].stem in JOINTS or "degree" in self.tokens[stop].cues):
+            stop += 1
+        if "degree" not in token.cues or stop == len(self.tokens) or self.tokens[stop - 1].stem in JOINTS:
+            return False
+        concept = names_of(self.tokens[stop], NameKind.CONDITION).get(NameKind.CONDITION)
+        if concept is None or not self.context.catalogue.concepts[concept].malignancy:
+            return False
+        words = self.text[token.start : self.tokens[stop - 1].end]
+        self.pre.degrees.append(" ".join(words.lower().split()))
+        self.i = stop
         return True
 
     def _ellipsis(self) -> bool:

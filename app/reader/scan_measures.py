@@ -21,9 +21,10 @@ from app.reader.drafts import Draft
 from app.reader.measures import NORMAL_RANGE, Numbers, comparator, limits, read_limit, skip_fillers, unit_of
 from app.reader.scan_scales import ScanScales
 from app.reader.scan_state import Pre, UnreadError
-from app.reader.tokens import NameKind, Token
+from app.reader.tokens import NameKind, Token, names_of
 
 _FORMULAS = frozenset({"qtc-bazett", "qtc-fridericia"})
+_FINDINGS = frozenset({"mutation", "rearrangement", "translocation", "fusion"})
 _LISTS = frozenset({",", "and", "or", "/", "and/or", "&"})
 
 
@@ -124,6 +125,9 @@ class ScanMeasures(ScanScales):
         token = self.tokens[self.i]
         group = [(token, each) for each in _analytes_of(token)]
         at = self._past_synonyms(self.i + 1, token)
+        if names_of(token, NameKind.CONDITION):
+            # "fever or ALT > 3 x ULN": the limit is not that of a fever.
+            return group, at
         while at < len(self.tokens):
             ahead = at
             while ahead < len(self.tokens) and self.tokens[ahead].stem in _LISTS and ahead < at + 2:
@@ -293,6 +297,8 @@ class ScanMeasures(ScanScales):
             outcome = Outcome.POSITIVE if "positive" in self.tokens[at].cues else Outcome.NEGATIVE
             end = self.tokens[at].end
             at += 1
+        if outcome is None and _names_a_finding(token, self._at(1)):
+            outcome = Outcome.POSITIVE
         if outcome is None:
             self.pre = pre
             return False
@@ -326,6 +332,12 @@ class ScanMeasures(ScanScales):
             )
             return
         raise UnreadError(self.text[inner[0].start : inner[-1].end])
+
+
+def _names_a_finding(token: Token, after: Token | None) -> bool:
+    """The name is that of what is found, not of the test for it: "EGFR mutation", but not "EGFR mutation status"."""
+    tested = after is not None and after.stem in {"status", "test", "testing", "analysis", "result", "positive"}
+    return len(token.words) > 1 and token.words[-1] in _FINDINGS and not tested
 
 
 def _analytes_of(token: Token) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from app.criteria.nodes import AgeIs, AnyOf, Criterion, Sex, SexIs
 from app.criteria.time import TimeUnit
 from app.reader.ages import Ages, is_plausible, read_ages
 from app.reader.drafts import Draft
+from app.reader.measures import comparator
 from app.reader.scan_state import UnreadError
 from app.reader.scan_strata import ScanStrata
 from app.reader.tokens import NameKind, Token, names_of
@@ -29,7 +30,7 @@ class ScanPeople(ScanStrata):
         read = read_ages(self.tokens, self.i + 1 if said or minors else self.i)
         if read is None or not is_plausible(read):
             return False
-        if not (said or minors or read.said or self._can_only_be_ages(read)):
+        if not (said or minors or read.said or self._can_only_be_ages(read) or self._of_people(read)):
             return False
         if any(each.stem in _EVENTS for each in self.tokens[max(0, self.i - 3) : self.i] if "ge" not in each.cues):
             # "diagnosed at an age of 30 years" is not the patient's age.
@@ -55,6 +56,19 @@ class ScanPeople(ScanStrata):
             return False
         rest = (*self.tokens[: self.i], *self.tokens[self._past_moment(read.stop) :])
         return all(_says_nothing(token) for token in rest)
+
+    def _of_people(self, read: Ages) -> bool:
+        """A limit right behind those it is about, with nothing that it counts: "women over 45", "men < 60 with A"."""
+        before = self.tokens[self.i - 1] if self.i else None
+        if before is None or not ({"male", "female", "any-sex"} & set(before.cues)) or self.drafts:
+            return False
+        after = self.tokens[read.stop] if read.stop < len(self.tokens) else None
+        years = all(bound.age.unit is TimeUnit.YEAR and bound.age.count >= 1 for bound in read.bounds)
+        return (
+            years
+            and comparator(self.tokens, self.i) is not None
+            and (after is None or after.stem in {",", ".", ";", "with", "who"})
+        )
 
     def _sex_word(self) -> bool:
         """Reads "women aged 18 to 70", "female patients with A", "men only": of that sex, and what follows."""

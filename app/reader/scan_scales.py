@@ -196,11 +196,14 @@ class ScanScales(ScanPeople):
 
     def _same_on_another_scale(self) -> None:
         """Reads "ECOG 0 or 1 (Karnofsky ≥ 80%)": either of the two."""
-        inner = self.tokens[self.i + 1 : self.i + 2]
+        at = self.i + 1
+        while at < len(self.tokens) and self.tokens[at].stem in {"or", ","}:
+            at += 1
+        inner = self.tokens[at : at + 1]
         if not self._cue_stem("(") or not inner or not (named := names_of(inner[0], NameKind.SCALE)):
             return
         entry = self.context.catalogue.scales[named[NameKind.SCALE]]
-        read = scale_bounds(self.tokens, self.i + 2, entry)
+        read = scale_bounds(self.tokens, at + 1, entry)
         draft = self.drafts[-1]
         if read is None or read[1] >= len(self.tokens) or self.tokens[read[1]].stem != ")" or draft.node is None:
             return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from app.criteria.nodes import AnyOf, Criterion, NotUnderstood, Outcome, Quote, Route, Timing, When
 from app.reader.drafts import Draft, make, question
+from app.reader.measures import name_first
 from app.reader.sharing import share_words
 from app.reader.tokens import Tok, Token
 
@@ -66,7 +67,9 @@ class ScanState:
         self.text = context.source
         self.start, self.end = start, end
         self.excludes = excludes
-        self.tokens = tokens if tokens is not None else share_words(context.tokens(start, end), context.phrases)
+        self.tokens = (
+            tokens if tokens is not None else name_first(share_words(context.tokens(start, end), context.phrases))
+        )
         self.i = 0
         self.drafts: list[Draft] = []
         self.joins: list[str] = []

@@ -12,6 +12,7 @@ from app.criteria.nodes import (
     HadTreatment,
     If,
     InStudy,
+    Judgement,
     Measured,
     Not,
     Op,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 
 _ANCHOR_JOINTS = frozenset({"the", "of", "to", "use", "administration"})
+_LONGER = frozenset({Op.GE, Op.GT})
 _UNITS = frozenset({"year", "month", "week", "day"})
 
 
@@ -112,6 +114,36 @@ class ScanTime(ScanState):
             return None
         duration = self.tokens[bare].duration
         return None if duration is None else (duration, bare + 1, True)
+
+    def _lasting(self) -> bool:
+        """Reads "A for at least 6 months (before screening)", "A diagnosed ≥ 1 year ago": how long, a person tells."""
+        token = self.tokens[self.i]
+        if not self.drafts or len(self.joins) == len(self.drafts) or self.negative:
+            return False
+        if "lasting" not in token.cues and token.stem not in {"for", "diagnosed"}:
+            return False
+        compared = comparator(self.tokens, self.i + 1)
+        at = compared[1] if compared is not None else self.i + 1
+        if at >= len(self.tokens) or self.tokens[at].duration is None or (compared and compared[0] not in _LONGER):
+            return False
+        stop = at + 1
+        if stop < len(self.tokens) and self.tokens[stop].stem in {"ago", "earlier", "duration", "in duration"}:
+            stop += 1
+        elif (anchored := self._anchor_end(stop)) is not None:
+            stop = anchored
+        elif token.stem == "diagnosed" or stop < len(self.tokens):
+            return False
+        if any(draft.elapsed is not None for draft in self.drafts[self.barrier :]):
+            return False
+        end = self.tokens[stop - 1].end
+        words = self._quote(token.start, end)
+        for draft in self.drafts[self.barrier :]:
+            whole = self._quote(draft.start, end)
+            draft.restricts.append(Judgement(" ".join(whole.text.split()), words))
+            draft.end = max(draft.end, end)
+        self._raise_barrier()
+        self.i = stop
+        return True
 
     def _next(self, at: int, words: set[str]) -> int:
         at += 1

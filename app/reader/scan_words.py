@@ -122,6 +122,8 @@ class ScanWords(ScanBrackets):
             self.timed = Timing.CURRENT if self.pre.now else None
         elif "positive" in cues or "negative" in cues:
             self.pre.outcome = Outcome.POSITIVE if "positive" in cues else Outcome.NEGATIVE
+            if self._cue("if", offset=1) and self.tokens[self.i + 1].stem == "for":
+                self._tested_for(self.pre.outcome)
         elif "not-lactating" in cues:
             absent = Not(ReproductiveIs(Reproductive.BREASTFEEDING, self._quote(token.start, token.end)))
             self._add(Draft(None, "breastfeeding", token.start, token.end, node=absent))
@@ -179,11 +181,36 @@ class ScanWords(ScanBrackets):
             and nxt.stem in {",", "or", "and"}
             and (third := self._at(2)) is not None
             and "degree" in third.cues
-            and not third.names
+            and (not third.names or ((named := self._at(3)) is not None and named.names))
         ):
             words.append(third)
             self.i += 2
         self.pre.degrees.append(" ".join(self.text[words[0].start : words[-1].end].lower().split()))
+
+    def _tested_for(self, outcome: Outcome) -> None:
+        """Reads "positive for A, B or C", "negative for A or B": the result of each; negative means all of them."""
+        rest = self.tokens[self.i + 2 :]
+        tested = [k for k, token in enumerate(rest) if self._has_result(token)]
+        between = (token for token in rest[: tested[-1]] if not self._has_result(token)) if tested else ()
+        if not tested or not all(token.stem in JOINTS or "neutral" in token.cues for token in between):
+            raise UnreadError("for")
+        if outcome is Outcome.NEGATIVE and self.excludes and len(tested) > 1:
+            raise UnreadError("for")
+        last = self.i + 2 + tested[-1]
+        made: list[Token] = []
+        for k, token in enumerate(self.tokens[self.i + 2 : last + 1]):
+            if k in tested:
+                made.append(self.tokens[self.i]._replace(start=token.start, end=token.start))
+            elif outcome is Outcome.NEGATIVE and token.stem in {"or", "nor"}:
+                made.append(token._replace(stem="and", cues=()))
+                continue
+            made.append(token)
+        self.tokens = [*self.tokens[: self.i + 1], *made[1:], *self.tokens[last + 1 :]]
+
+    def _has_result(self, token: Token) -> bool:
+        named = names_of(token, NameKind.ANALYTE, NameKind.CONDITION)
+        concept = self.context.catalogue.concepts.get(named.get(NameKind.CONDITION, ""))
+        return NameKind.ANALYTE in named or (concept is not None and bool(concept.results))
 
     def _confirmed(self, method: str) -> None:
         conditions = [draft for draft in self.drafts if draft.kind is NameKind.CONDITION]
@@ -209,6 +236,13 @@ class ScanWords(ScanBrackets):
     def _negation(self, token: Token) -> bool:
         if self.drafts and token.stem in {"not", "without"}:
             return False
+        if token.stem == "non" and self._cue("degree", offset=1):
+            # "non-resectable A": A is there, and what is said of it is for a person.
+            degree = self.tokens[self.i + 1]
+            self.tokens[self.i : self.i + 2] = [degree._replace(stem=f"non-{degree.stem}", start=token.start)]
+            self._degree(self.tokens[self.i])
+            self.i += 1
+            return True
         self.elapsed = None
         if self.excludes and not self.drafts:
             before = self.tokens[self.i - 1].stem if self.i else ""
@@ -268,6 +302,20 @@ class ScanWords(ScanBrackets):
             self.lead, self.treat, self.treat_current, self.elapsed, self.allergy = None, False, False, None, False
             self.barrier = len(self.drafts)
         self.i += 1
+        return True
+
+    def _taking(self) -> bool:
+        """Reads "renal disease on dialysis", "asthma on inhaled corticosteroids": both, to the end of the clause."""
+        last = self.drafts[-1] if self.drafts else None
+        if last is None or last.kind is not NameKind.CONDITION or len(self.joins) == len(self.drafts):
+            return False
+        tail = self.tokens[self.i + 1 :]
+        node = self._given(tail)
+        if node is None:
+            return False
+        self._restrict(node, tail[-1].end)
+        self._raise_barrier()
+        self.i = len(self.tokens)
         return True
 
     def _tail(self) -> bool:
@@ -466,6 +514,11 @@ class ScanWords(ScanBrackets):
         if token.stem in HEADS and self.drafts and len(self.joins) == len(self.drafts):
             # "... or conditions that may interfere": a thing of its own that no name was found for.
             raise UnreadError(token.stem)
+        if token.stem == "use" and self.drafts and self.drafts[-1].is_treatment and len(self.joins) < len(self.drafts):
+            # "statin use": those who take one now, where nothing says when.
+            self.drafts[-1].lead = self.drafts[-1].lead or CURRENT
+            self.i += 1
+            return True
         if token.stem in {".", ":", "-", "etc"} or {"neutral", "etc", "any-sex"} & set(token.cues):
             self.i += 1
             return True

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.reader.context import Context
+    from app.reader.drafts import Draft
 
 
 class Scanner(ScanRecovery):
@@ -157,7 +158,7 @@ class Scanner(ScanRecovery):
         loose = self.excludes or self.negative
         listed = "or" in joins
         for k, join in enumerate(joins):
-            if join == "," and not loose and self.drafts[k].is_result and self.drafts[k + 1].kind is NameKind.CONDITION:
+            if join == "," and not loose and self.drafts[k].is_result and _is_bare_condition(self.drafts[k + 1]):
                 # "bilirubin ≤ 1.5 x ULN, Gilbert syndrome": an exception as likely as a requirement.
                 raise UnreadError(self.drafts[k + 1].id)
             both = self.drafts[k].is_result and self.drafts[k + 1].is_result
@@ -198,6 +199,10 @@ class Scanner(ScanRecovery):
                 draft.restricts.append(doubt)
 
 
+def _is_bare_condition(draft: Draft) -> bool:
+    return draft.kind is NameKind.CONDITION and draft.outcome is None
+
+
 def shared_frame(context: Context, start: int, end: int) -> tuple[Frame | None, bool, bool]:
     """What the words before a list say of its items, whether they say "none of", and whether words are left over."""
     scanner = Scanner(context, start, end, excludes=False)
@@ -230,11 +235,13 @@ def shared_frame(context: Context, start: int, end: int) -> tuple[Frame | None, 
 
 _ORDER = (
     "_elapsed_lead",
+    "_lasting",
     "_window",
     "_completed",
     "_finished",
     "_anchor",
     "_moment",
+    "_taking",
     "_exception",
     "_unless",
     "_parenthesis",
@@ -243,6 +250,7 @@ _ORDER = (
     "_sex_word",
     "_age",
     "_study",
+    "_dosed",
     "_limit_first",
     "_performance",
     "_graded_condition",

@@ -106,7 +106,7 @@ def _treatment(node: HadTreatment) -> str:
     dose = node.dose
     return _words(
         f"[{node.degree}]" if node.degree else "",
-        f"{dose.op.value} {_limit(dose.per_day)} as {dose.equivalent}" if dose else "",
+        f"{dose.op.value} {_limit(dose.per_day)}{f' as {dose.equivalent}' if dose.equivalent else ''}" if dose else "",
         f"only {'/'.join(node.routes)}" if node.routes else "",
         f"never {'/'.join(node.not_routes)}" if node.not_routes else "",
         f"at {'/'.join(node.sites)}" if node.sites else "",
