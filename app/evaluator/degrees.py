@@ -30,9 +30,6 @@ _SEVERITY_WORDS = {
     "moderate or severe": frozenset({"moderate", "severe"}),
     "moderate to severe": frozenset({"moderate", "severe"}),
     "moderate": frozenset({"moderate"}),
-    "mild": frozenset({"mild"}),
-    "mild or moderate": frozenset({"mild", "moderate"}),
-    "mild to moderate": frozenset({"mild", "moderate"}),
     "moderate or greater": frozenset({"moderate", "severe"}),
     "moderate or greater amounts of": frozenset({"moderate", "severe"}),
 }

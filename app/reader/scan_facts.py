@@ -124,6 +124,9 @@ class ScanFacts(ScanMeasures):
         if kind is not NameKind.TREATMENT and (pre.routes or pre.intent):
             raise UnreadError(token.stem)  # "stage IV ...": the number is no route
         draft.degrees = pre.degrees
+        if draft.adjective and any(degree.startswith("newly") for degree in pre.degrees):
+            # "newly diagnosed postmenopausal women": what was diagnosed is not named.
+            raise UnreadError(token.stem)
         if not draft.degrees and "inherits" in token.cues and self.drafts:
             draft.degrees = list(self.drafts[-1].degrees)
         # "Prior malignancy" among the exclusions of a trial in a malignancy cannot mean the disease under study.

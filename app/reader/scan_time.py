@@ -133,14 +133,14 @@ class ScanTime(ScanState):
             stop = anchored
         elif token.stem == "diagnosed" or stop < len(self.tokens):
             return False
-        if any(draft.elapsed is not None for draft in self.drafts[self.barrier :]):
+        (last, *others) = self.drafts[self.barrier :] or self.drafts[-1:]
+        if others or not (last.is_result or last.kind is NameKind.CONDITION) or last.elapsed is not None:
+            # Of several things nothing says which lasted so long, and a treatment may run or have run.
             return False
         end = self.tokens[stop - 1].end
-        words = self._quote(token.start, end)
-        for draft in self.drafts[self.barrier :]:
-            whole = self._quote(draft.start, end)
-            draft.restricts.append(Judgement(" ".join(whole.text.split()), words))
-            draft.end = max(draft.end, end)
+        whole = self._quote(last.start, end)
+        last.restricts.append(Judgement(" ".join(whole.text.split()), self._quote(token.start, end)))
+        last.end = max(last.end, end)
         self._raise_barrier()
         self.i = stop
         return True

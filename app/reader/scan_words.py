@@ -178,7 +178,7 @@ class ScanWords(ScanBrackets):
         words = [token]
         while (
             (nxt := self._at(1)) is not None
-            and nxt.stem in {",", "or", "and"}
+            and nxt.stem in {",", "or", "and", "/"}
             and (third := self._at(2)) is not None
             and "degree" in third.cues
             and (not third.names or ((named := self._at(3)) is not None and named.names))
@@ -239,6 +239,8 @@ class ScanWords(ScanBrackets):
         if token.stem == "non" and self._cue("degree", offset=1):
             # "non-resectable A": A is there, and what is said of it is for a person.
             degree = self.tokens[self.i + 1]
+            if degree.names:
+                raise UnreadError(degree.stem)  # "non-metastatic A" is a fact of its own
             self.tokens[self.i : self.i + 2] = [degree._replace(stem=f"non-{degree.stem}", start=token.start)]
             self._degree(self.tokens[self.i])
             self.i += 1
