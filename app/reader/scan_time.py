@@ -137,6 +137,9 @@ class ScanTime(ScanState):
         if others or not (last.is_result or last.kind is NameKind.CONDITION) or last.elapsed is not None:
             # Of several things nothing says which lasted so long, and a treatment may run or have run.
             return False
+        if len(self.drafts) > 1 or last.degrees or self.lead is not None or self.tokens[self.i - 1].end > last.end:
+            # "history of A, symptomatic for ...", "stable A for ...": what lasted is what was said of it.
+            return False
         end = self.tokens[stop - 1].end
         whole = self._quote(last.start, end)
         last.restricts.append(Judgement(" ".join(whole.text.split()), self._quote(token.start, end)))
