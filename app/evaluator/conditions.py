@@ -18,6 +18,7 @@ from app.evaluator.matching import any_is, is_event
 from app.evaluator.others import weigh_others
 from app.evaluator.periods import of_condition, of_treatment
 from app.evaluator.results import hinted_at, outcome_of, results_of_disease
+from app.evaluator.states import judge_graded, leave_open
 from app.evaluator.truth import Truth, any_of
 from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict, distinct
 from app.evaluator.windows import DAWN, Period, Window, day_in, leaves, overlaps
@@ -43,6 +44,10 @@ def judge_condition(case: Case, node: HasCondition) -> Verdict:
     if node.defined_by is not None:
         return _defined(case, node)
     verdict = _recorded(case, node, concept)
+    if concept.graded_by is not None:
+        return judge_graded(case, node, concept.graded_by, verdict)
+    if concept.open_world:
+        return leave_open(node, concept, verdict)
     if verdict.holds is Truth.FALSE and concept.malignancy and not concept.metastasis and not node.other_than:
         return _without_primary(case, node, concept, verdict)
     return verdict

@@ -82,6 +82,8 @@ class Concept:
     (infarction, surgery): its onset alone counts for windows. A `systemic` class of drugs counts by systemic
     routes only; a `substance` is one drug, not a class.
     `not_named` are display words that name something else ("family history of", "screening for").
+    `open_world`: a sign or a state that nobody lists as a problem (fever, hypotension, a metal implant), so that no
+    record of it says nothing. `graded_by` is the scale whose latest value says whether it is there (smoking).
     """
 
     id: str
@@ -110,6 +112,20 @@ class Concept:
     half_life_h: Decimal | None = None
     high_dose: DoseThreshold | None = None
     scale_degrees: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+    open_world: bool = False
+    graded_by: Grading | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grading:
+    """A state as values of an ordinal scale: between which values it is there now, and between which it ever was.
+
+    Ends of the scale are left out as None.
+    """
+
+    scale: str
+    now: tuple[str | None, str | None]
+    ever: tuple[str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,6 +176,7 @@ def _check_references(
             "hinted_by": [(one, analytes) for one in each.hinted_by],
             "traced_by": [(one, analytes) for one in each.traced_by],
             "scale_degrees": [(bound[0], scales) for bound in each.scale_degrees.values()],
+            "graded_by": [] if each.graded_by is None else [(each.graded_by.scale, scales)],
         }
         for key, ids in named.items():
             for one, there in ids:

@@ -19,6 +19,7 @@ from app.knowledge.catalogue import (
     DoseThreshold,
     Drug,
     Family,
+    Grading,
     Kind,
     Measure,
     Modifier,
@@ -253,6 +254,8 @@ def read_concept(entry: Entry, lists: Mapping[str, tuple[tuple[str, str], ...]])
         half_life_h=entry.number("half_life_h"),
         high_dose=_high_dose(entry),
         scale_degrees=_degrees(entry),
+        open_world=entry.flag("open_world"),
+        graded_by=_grading(entry),
     )
 
 
@@ -278,6 +281,28 @@ def _high_dose(entry: Entry) -> DoseThreshold | None:
     if dose is None:
         part.problem("high_dose", "The dose is missing.", "Add `mg_per_day:`.")
     return DoseThreshold(dose, equivalent, source) if part.whole() and dose is not None else None
+
+
+def _grading(entry: Entry) -> Grading | None:
+    """`graded_by: {scale: smoking-status, now: [current, null], ever: [former, null]}`: lowest and highest value."""
+    raw = entry.get("graded_by", None)
+    if raw is None:
+        return None
+    part = Entry(entry.file, entry.name, raw, entry.problems)
+    scale, now, ever = part.text("scale"), _ends(part, "now"), _ends(part, "ever")
+    return Grading(scale, now, ever) if part.whole() and now and ever else None
+
+
+def _ends(part: Entry, key: str) -> tuple[str | None, str | None] | None:
+    raw = part.get(key, None)
+    if (
+        isinstance(raw, list)
+        and len(raw) == len(("low", "high"))
+        and all(each is None or type(each) is str for each in raw)
+    ):
+        return raw[0], raw[1]
+    part.problem(key, f"{raw!r} is not a lowest and a highest value.", "Write [low, high], null for an open end.")
+    return None
 
 
 _DEGREE_PARTS = 3

@@ -469,7 +469,7 @@ def longest(concept: str, code: str, catalogue: Catalogue) -> int:
 def test_the_index_says_what_the_entries_say() -> None:
     catalogue = load_catalogue()
     written = sorted({code for system, code in catalogue.index.exact if system == System.ICD10CM})
-    asked = [code + more for code, more in zip(written, itertools.cycle(("", "0", "91")), strict=False)][::5]
+    asked = [code + more for code, more in zip(written, itertools.cycle(("", "0", "91")), strict=False)][::40]
 
     for code in asked:
         members = {each for each in catalogue.concepts if longest(each, code, catalogue)}

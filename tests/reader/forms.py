@@ -287,7 +287,10 @@ def _range(subject: str, bounds: list[tuple[str, str]], rest: str, *, positive: 
 def _scored(scale: str, rest: str, catalogue: Catalogue, *, positive: bool) -> Form:
     """The values of the scale that satisfy the bounds, however these are written."""
     entry = catalogue.scales[scale]
-    bounds = re.findall(r"(<=|>=|<|>) (\S+)", rest)
+    # A class has a Roman and an Arabic number; a line may give either.
+    values = {word: each.value for each in entry.values for word in each.words}
+    written = re.findall(r"(<=|>=|<|>) (\S+)", rest)
+    bounds = [(op, values.get(value.lower(), value)) for op, value in written]
     if not bounds or any(entry.rank(value) is None for _, value in bounds):
         raise OutlineError(f"{scale} {rest}: that is no bound on this scale.")
     after = re.sub(r"(<=|>=|<|>) \S+", "", rest)
