@@ -42,7 +42,7 @@ def judge_graded(case: Case, node: HasCondition, grading: Grading, recorded: Ver
         return replace(
             by, node=node, holds=Truth.UNKNOWN, basis=Basis.NONE,
             explanation=f"{by.explanation} {recorded.explanation}", because=(),
-            evidence=_considered(*recorded.evidence, *by.evidence),
+            evidence=_considered(case, *recorded.evidence, *by.evidence),
             questions=(Question(f"Which of these is right: {by.explanation} {recorded.explanation}"),),
         )  # fmt: skip
     return replace(by, node=node, because=())
@@ -61,12 +61,12 @@ def _latest(case: Case, node: HasCondition, grading: Grading) -> Verdict:
                 return now if now.holds is Truth.TRUE else ever
             return replace(
                 ever, holds=Truth.UNKNOWN, basis=Basis.JUDGEMENT, questions=(_since(node),),
-                evidence=_considered(*ever.evidence),
+                evidence=_considered(case, *ever.evidence),
             )  # fmt: skip
 
 
-def _considered(*evidence: Evidence) -> tuple[Evidence, ...]:
-    return tuple(dict.fromkeys(in_role(each, Role.CONSIDERED) for each in evidence))
+def _considered(case: Case, *evidence: Evidence) -> tuple[Evidence, ...]:
+    return tuple(dict.fromkeys(in_role(case, each, Role.CONSIDERED) for each in evidence))
 
 
 def _since(node: HasCondition) -> Question:
