@@ -121,6 +121,8 @@ class Context:
         if not quantity.value:
             return True
         entry = self.catalogue.analytes[analyte]
+        if entry.unit == quantity.unit == "%" and abs(quantity.value) < 1:
+            return False  # "LVEF < 0.40" is a share, and no four tenths of a per cent
         try:
             shown = self.catalogue.units.convert(
                 Fraction(quantity.value),
