@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from app.criteria.nodes import Op, ScoreBound, Scored, Timing
 from app.evaluator.findings import in_role
@@ -39,13 +40,13 @@ def judge_graded(case: Case, node: HasCondition, grading: Grading, recorded: Ver
     if recorded.holds is Truth.TRUE and by.holds is not Truth.TRUE:
         if by.holds is Truth.UNKNOWN and not by.evidence:
             return recorded
-        return replace(
+        return structs.replace(
             by, node=node, holds=Truth.UNKNOWN, basis=Basis.NONE,
             explanation=f"{by.explanation} {recorded.explanation}", because=(),
             evidence=_considered(case, *recorded.evidence, *by.evidence),
             questions=(Question(f"Which of these is right: {by.explanation} {recorded.explanation}"),),
         )  # fmt: skip
-    return replace(by, node=node, because=())
+    return structs.replace(by, node=node, because=())
 
 
 def _latest(case: Case, node: HasCondition, grading: Grading) -> Verdict:
@@ -59,7 +60,7 @@ def _latest(case: Case, node: HasCondition, grading: Grading) -> Verdict:
             ever = case.judge(_scored(grading.scale, grading.ever))
             if now.holds is Truth.TRUE or ever.holds is not Truth.TRUE:
                 return now if now.holds is Truth.TRUE else ever
-            return replace(
+            return structs.replace(
                 ever, holds=Truth.UNKNOWN, basis=Basis.JUDGEMENT, questions=(_since(node),),
                 evidence=_considered(case, *ever.evidence),
             )  # fmt: skip
