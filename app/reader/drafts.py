@@ -22,6 +22,7 @@ from app.criteria.nodes import (
     If,
     Judgement,
     Not,
+    NotUnderstood,
     Outcome,
     Quote,
     Reproductive,
@@ -131,6 +132,10 @@ def _condition(
     draft: Draft, quote: Quote, degree: str | None, catalogue: Catalogue, study_disease: tuple[str, ...]
 ) -> Criterion:
     if draft.id in REPRODUCTIVE:
+        lasting = draft.when or draft.lead
+        if degree or (lasting is not None and lasting.timing is not Timing.CURRENT):
+            # "pregnancy within 6 months", "high-risk pregnancy": more than that she is pregnant now.
+            return NotUnderstood(" ".join(quote.text.split()), quote)
         return ReproductiveIs(REPRODUCTIVE[draft.id], quote)
     concept = catalogue.concepts[draft.id]
     if draft.elapsed is not None:

@@ -131,6 +131,9 @@ class ScanFacts(ScanMeasures):
             draft.degrees = list(self.drafts[-1].degrees)
         # "Prior malignancy" among the exclusions of a trial in a malignancy cannot mean the disease under study.
         barred = self.excludes or self.negative
+        alone = pre.other and kind is NameKind.CONDITION and not self.drafts
+        if alone and not self.context.catalogue.concepts[concept].malignancy:
+            raise UnreadError(token.stem)  # "other heart disease": other than what, the clause does not say
         draft.other = (pre.other and barred) or (
             barred and self.context.is_oncology and concept == "malignant-neoplasm"
         )

@@ -21,7 +21,7 @@ from app.criteria.nodes import (
     Timing,
     When,
 )
-from app.reader.drafts import within
+from app.reader.drafts import REPRODUCTIVE, within
 from app.reader.measures import comparator
 from app.reader.quantities import number_word
 from app.reader.scan_state import ScanState, UnreadError
@@ -194,7 +194,7 @@ class ScanTime(ScanState):
             for draft in self.drafts[since:]
             if draft.when is None
             and draft.elapsed is None
-            and (draft is self.drafts[-1] or not _is_state(draft.degrees))
+            and (draft is self.drafts[-1] or not (_is_state(draft.degrees) or draft.id in REPRODUCTIVE))
         ]
         if not open_drafts:
             self.lead = when

@@ -125,6 +125,10 @@ class ScanWords(ScanBrackets):
             if self._cue("if", offset=1) and self.tokens[self.i + 1].stem == "for":
                 self._tested_for(self.pre.outcome)
         elif "not-lactating" in cues:
+            if self.negative:
+                raise UnreadError(
+                    token.stem
+                )  # "not A, not lactating and B": how far the first "not" reaches, nothing says
             absent = Not(ReproductiveIs(Reproductive.BREASTFEEDING, self._quote(token.start, token.end)))
             self._add(Draft(None, "breastfeeding", token.start, token.end, node=absent))
             if self._cue("restrict", offset=1):
