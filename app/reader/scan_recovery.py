@@ -26,6 +26,7 @@ _NARROW = frozenset(
     where while when upon following""".split()  # noqa: SIM905 - a list of words reads better so
 )
 _MEASURED_BY = frozenset({"by", "as", "on", "using", "based", "according", "via"})
+_SHARED = {*ROUTES, "planned", "scheduled", "elective", "planning", "anticipated"}
 _OF_OTHERS = frozenset({"patient", "subject", "participant", "woman", "women", "man", "men", "those", "male", "female"})
 
 
@@ -127,7 +128,7 @@ class ScanRecovery(ScanWords):
         self.pre = Pre()
         quote = self._quote(part[0].start, part[-1].end)
         said = None
-        if not member.drafts and ({"degree", "current"} & set(part[0].cues) or part[0].stem in ROUTES):
+        if not member.drafts and ({"degree", "current", "planned"} & set(part[0].cues) or part[0].stem in _SHARED):
             words = self._quote(part[0].start, part[0].end)
             said = NotUnderstood(f"Is “{words.text}” said of the whole list, and is it so?", words)
         unread = Draft(None, "unread", quote.start, quote.end, node=self._question(part), said_before=said)
