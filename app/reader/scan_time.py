@@ -202,8 +202,9 @@ class ScanTime(ScanState):
         results = next((k for k, draft in enumerate(reversed(open_drafts)) if not draft.is_result), len(open_drafts))
         open_drafts = self._meant(open_drafts, len(self.drafts) - since)
         for k, draft in enumerate(open_drafts):
-            # "active A requiring B within 2 years": what is active is so now.
-            if not (self.after_tail and draft.restricts and _is_state(draft.degrees)):
+            # "active A requiring B within 2 years": what is active is so now, but for a "history of" it.
+            is_now = _is_state(draft.degrees) and draft.timed is not Timing.EVER
+            if not (self.after_tail and draft.restricts and is_now):
                 draft.when = when
             draft.restricts = [_in_window(each, when) for each in draft.restricts]
             # "LVEF < 45 % or infarction within 12 months": the window of an event is not that of a value before it.
