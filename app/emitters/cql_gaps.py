@@ -31,6 +31,7 @@ class GapKind(StrEnum):
     MOLAR = "molar-conversion"
     VIRAL_LOAD = "viral-load"
     GRADED = "graded-result"
+    OPEN_WORLD = "open-world"
     REPORT = "report"
     STUDY = "study"
     ANY_ALLERGY = "any-allergy"
@@ -57,6 +58,7 @@ REASONS = {
     GapKind.PLAN: "plans are asked of a person where no request is recorded",
     GapKind.HALF_LIFE: "half-lives are those of single drugs; what is recent by its days alone is false",
     GapKind.FORMULA: "the later of a reported and a computed value counts, and the formula needs molar conversion",
+    GapKind.OPEN_WORLD: "signs that nobody lists, and states that a scale tells, are not false for want of a record",
     GapKind.OBJECTS: "each lesion is judged by itself",
     GapKind.CIRCUMSTANCE: "the circumstance is told by what was recorded beside the value",
     GapKind.MOLAR: "amount and mass convert by the molar mass of the analyte, which UCUM does not have",

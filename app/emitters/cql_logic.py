@@ -79,6 +79,8 @@ def _value_set(each: CqlValueSet, target: Target) -> Resource:
                     {"system": system, "concept": [{"code": code} for _, code in codes]}
                     for system, codes in groupby(each.members, key=lambda one: one[0])
                 ]
-            },
+            }
+            if each.members  # a scale that no code stands for has none
+            else None,
         }
     )

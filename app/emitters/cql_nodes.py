@@ -197,6 +197,9 @@ class Writer:
 
     def _recorded(self, node: HasCondition, concept: Concept) -> str | None:
         """By diagnosis, by what is the same fact, by absence."""
+        if concept.open_world or concept.graded_by is not None:
+            self.gap(GapKind.OPEN_WORLD)
+            return None
         there = self._there(node.when, concept, suspicion=node.suspected)
         if there is None:
             return None

@@ -137,7 +137,8 @@ def _concept(concept_id: str, catalogue: Catalogue) -> Iterator[Need]:
             yield Need("Observation", concept_id, concept.codes)
         else:
             yield from map(Need, _TYPES[family])
-    for result in (*concept.results, *concept.hinted_by, *concept.traced_by):
+    graded = () if concept.graded_by is None else (concept.graded_by.scale,)
+    for result in (*concept.results, *concept.hinted_by, *concept.traced_by, *graded):
         yield from _result(result, catalogue)
 
 

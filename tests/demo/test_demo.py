@@ -65,12 +65,12 @@ EXPECTED = (
     # Olive: liver metastases, enzymes at four times the limit, empty searches beside the resources.
     Expected(ADVANCED, OLIVE, "Aged 18 to 75", "pass", "She is 62.", ("Patient/olive",)),
     Expected(ADVANCED, OLIVE, "ECOG", "pass", "1 is within 0 to 1.", ("Observation/ecog",)),
-    Expected(ADVANCED, OLIVE, "Preferably", "note", "A wish binds nobody."),
+    Expected(ADVANCED, OLIVE, "Priority should", "note", "A wish binds nobody."),
     Expected(ADVANCED, OLIVE, "Life expectancy", "review", "Only a person can tell."),
     Expected(
         ADVANCED,
         OLIVE,
-        "Blood results",
+        "Laboratory results",
         "pass",
         "ALT 160 is 4 x 40 and with liver metastases 5 x is allowed; 11.2 g/dL is 112 g/L; the clearance is 67 mL/min.",
         (
@@ -143,7 +143,7 @@ EXPECTED = (
         ("Condition/bcc",),
         "2027-03-16",
     ),
-    Expected(ADVANCED, BASIL, "Blood results", "fail", "8.9 g/dL is 89 g/L, below 90.", ("Observation/hb",)),
+    Expected(ADVANCED, BASIL, "Laboratory results", "fail", "8.9 g/dL is 89 g/L, below 90.", ("Observation/hb",)),
     Expected(DOSE, BASIL, "laboratory results", "fail", "The same.", ("Observation/hb",)),
     Expected(ADVANCED, BASIL, "ECOG", "fail", "2 is above 1.", ("Observation/ecog",)),
     Expected(DOSE, BASIL, "ECOG", "pass", "2 is within 0 to 2.", ("Observation/ecog",)),
@@ -196,7 +196,7 @@ EXPECTED = (
     Expected(
         ADVANCED,
         COSMO,
-        "Blood results",
+        "Laboratory results",
         "fail",
         "66 years x 70 kg / (72 x 1.504 mg/dL) is 43 mL/min, below 60.",
         ("Observation/creatinine", "Observation/weight", "Patient/cosmo"),
@@ -222,7 +222,7 @@ EXPECTED = (
     Expected(
         ADVANCED,
         UNA,
-        "Blood results",
+        "Laboratory results",
         "unknown",
         "ALT 150 lies between 2 x and 5 x 40 and no conditions were sent; 11.2 has no unit.",
     ),
