@@ -109,6 +109,7 @@ RECORDS: dict[str, Callable[[Asked, Criterion], bool]] = {
     "a drug by ATC may be a group": _has("http://www.whocc.no/atc"),
     "words name it": _is_named,
     "a unit is spelt in another way": _is_respelt,
+    "a score comes with a unit of its own": _has("{score}"),
     "remission by its code": lambda asked, _: any("remission" in each.lower() for each in _texts(asked.body)),
 }
 
