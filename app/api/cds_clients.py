@@ -73,7 +73,7 @@ class Callers:
     async def admit(self, request: Request) -> Caller:
         """Who calls. Unauthenticated, Forbidden, and what the tokens raise."""
         if self._tokens is None:
-            if request.client is None or not _is_loopback(request.client.host):
+            if request.client is None or not is_loopback(request.client.host):
                 raise Forbidden(
                     "Without ELIGO_CDS_ISSUERS the CDS services answer this machine only. Set it, or let a gateway "
                     "that authenticates forward from this machine."
@@ -98,7 +98,8 @@ class Callers:
         return Caller(str(claims["iss"]))
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address is of this machine alone."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

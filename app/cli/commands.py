@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import sys
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -18,6 +17,7 @@ from rich.markup import escape
 
 from app import __version__
 from app.api.callers import ANONYMOUS
+from app.api.cds_clients import is_loopback
 from app.cli import coverage, demonstration, exporting, files, importing, tables
 from app.emitters.canonical import fhir_id
 from app.emitters.fhir import FhirVersion
@@ -94,7 +94,7 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Server processes.")] = 1,
 ) -> None:
     """Serve the API. An SQLite database is migrated; any other has to be current."""
-    if not _is_loopback(host):
+    if not is_loopback(host):
         _usage(
             f"No authentication is configured, so Eligo listens on loopback only, not on {host}. "
             "Let a gateway that authenticates forward to it."
@@ -387,10 +387,3 @@ def _day(given: str | None) -> date:
         return datetime.now(UTC).date() if given is None else date.fromisoformat(given)
     except ValueError:
         _usage(f"--as-of is a date such as 2026-11-22, not {given!r}.")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.api import examples
-from app.cli.commands import _is_loopback
+from app.api import cds_clients, examples
 
 DEMO = Path(__file__).parents[2] / "app" / "demo"
 
@@ -130,7 +129,7 @@ def test_serve_refuses_what_would_not_be_safe(eligo, tmp_path):
     ],
 )
 def test_only_loopback_is_loopback(host, is_loopback):
-    assert _is_loopback(host) is is_loopback
+    assert cds_clients.is_loopback(host) is is_loopback
 
 
 def test_the_demonstration_shows_its_patients_and_how_to_go_on(eligo):
