@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from app.reader.tokens import Token
 
+# What comes before white space ends in something else: or a run of blanks could be shared out in ever so many ways.
 _PERSONS = (
     r"(?:all\s+|any\s+)?(?:(?:adult|female|male|eligible|pediatric|fertile|premenopausal|postmenopausal|older|younger|"
     r"elderly|sexually\s+active)\s+)?"
@@ -16,25 +17,26 @@ _PERSONS = (
     r"adolescents?|children|girls|boys)\b"
 )
 _IF = re.compile(
-    r"^\W*(?:if|in\s+(?:the\s+)?(?:case|event|presence)\s+of|where)\s+(?P<cond>[^,:;]+?)\s*(?:[,:]|\bthen\b)\s*"
+    r"^\W*(?:if|in\s+(?:the\s+)?(?:case|event|presence)\s+of|where)\s+(?P<cond>[^,:;]*?[^,:;\s])\s*(?:[,:]|\bthen\b)\s*"
     r"(?:then\s+)?(?P<body>.+)$",
     re.IGNORECASE | re.DOTALL,
 )
 _FOR = re.compile(
-    rf"^\W*(?:for|in|among)\s+(?P<cond>{_PERSONS}[^,:;]*?)\s*[,:]\s*(?P<body>.+)$", re.IGNORECASE | re.DOTALL
+    rf"^\W*(?:for|in|among)\s+(?P<cond>{_PERSONS}(?:[^,:;]*[^,:;\s])?)\s*[,:]\s*(?P<body>.+)$",
+    re.IGNORECASE | re.DOTALL,
 )
 _LABEL = re.compile(
-    rf"^\W*(?P<cond>{_PERSONS}(?:\s+(?:who|with|of|receiving|aged|on|taking|under|over|over\s+the\s+age)\b[^,:;]*?)?)\s*:\s*"
+    rf"^\W*(?P<cond>{_PERSONS}(?:\s+(?:who|with|of|receiving|aged|on|taking|under|over|over\s+the\s+age)\b(?:[^,:;]*[^,:;\s])?)?)\s*:\s*"
     r"(?P<body>.+)$",
     re.IGNORECASE | re.DOTALL,
 )
 _MUST = re.compile(
-    rf"^\W*(?P<cond>{_PERSONS}(?:\s+(?:who|with|of|receiving|aged|on|taking|under|over|that)\b[^;:]*?)?)\s*,?\s+"
+    rf"^\W*(?P<cond>{_PERSONS}(?:\s+(?:who|with|of|receiving|aged|on|taking|under|over|that)\b(?:[^;:]*?[^;:\s])?)?)(?:\s*,)?\s+"
     r"(?P<body>(?:must|should|need\s+to|needs\s+to|are\s+required\s+to|is\s+required\s+to|have\s+to|has\s+to)\b.+)$",
     re.IGNORECASE | re.DOTALL,
 )
 _BEHIND = re.compile(
-    rf"^(?P<body>.+?)\s*,?\s+(?:for|in|if)\s+(?P<cond>{_PERSONS}[^,;:]*|applicable)$", re.IGNORECASE | re.DOTALL
+    rf"^(?P<body>.*?\S)(?:\s*,)?\s+(?:for|in|if)\s+(?P<cond>{_PERSONS}[^,;:]*|applicable)$", re.IGNORECASE | re.DOTALL
 )
 # Of these nobody is meant in particular.
 _ANYBODY = re.compile(

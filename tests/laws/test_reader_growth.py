@@ -88,6 +88,20 @@ def test_eight_times_the_text_takes_about_eight_times_as_long(unit: str) -> None
     assert _grows_evenly(unit) or _grows_evenly(unit, rounds=5)
 
 
+@pytest.mark.parametrize(
+    "opener",
+    ["x", "if x", "for patients", "for patients with", "patients who", "patients with x must", "x in women", "not x"],
+)
+def test_nor_does_a_run_of_blanks_behind_any_opening_take_longer(opener: str) -> None:
+    def page(length: int) -> str:
+        return f"Exclusion Criteria:\n- {opener}{' ' * length}y\n"
+
+    def seconds(length: int) -> float:
+        return min(_seconds(page(length), 1) for _ in range(3))
+
+    assert seconds(_TIMES * _SHORT) <= _ALLOWED * seconds(_SHORT)
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.lists(_WORDS, min_size=1, max_size=4).map("".join))
 def test_so_does_any_text_that_repeats(unit: str) -> None:
