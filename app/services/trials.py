@@ -237,10 +237,12 @@ class Trials:
         for attempt in count(1):
             async with self._open_store() as store:
                 newest = await store.newest(read.id)
-                if newest is not None and newest.review is not None and newest.source_digest == read.source_digest:
+            if newest is not None and newest.review is not None and newest.source_digest == read.source_digest:
+                # On its own: SQLite refuses a transaction that has read before it writes, if others wrote between.
+                async with self._open_store() as store:
                     was_hidden = await store.show(read.id)
-                    version = newest.summary.version
-                    return Registered(read.id, version, trial_json(version, newest.document, newest.review), was_hidden)
+                version = newest.summary.version
+                return Registered(read.id, version, trial_json(version, newest.document, newest.review), was_hidden)
             kept = await self._kept(read, newest)
             try:
                 version, is_new, review = await self._add(kept, newest)
