@@ -69,7 +69,7 @@ lock: $(VENV)/pyvenv.cfg  ## Resolve the lock files anew from pyproject.toml
 	$(COMPILE) --upgrade --output-file requirements.lock pyproject.toml
 	$(COMPILE) --upgrade --only-build-deps --build-deps-for editable --constraint requirements.lock \
 		--output-file requirements-build.lock pyproject.toml
-	$(COMPILE) --upgrade --no-strip-extras --extra dev --constraint requirements.lock --constraint requirements-build.lock \
+	$(COMPILE) --upgrade --no-strip-extras --extra dev --extra otel --constraint requirements.lock --constraint requirements-build.lock \
 		--output-file requirements-dev.lock pyproject.toml
 
 clean:  ## Remove the virtual environment and caches
