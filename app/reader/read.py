@@ -23,7 +23,6 @@ from app.criteria.nodes import (
 )
 from app.criteria.record import Design, Identifier, IdentifierUse, Organisation, RegistrationRecord
 from app.reader.context import Context, blank_abbreviations, damage
-from app.reader.items import Item
 from app.reader.layout import read_page
 from app.reader.lists import adopt, read_item
 from app.reader.normalise import normalise
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
     from app.criteria.record import Population
     from app.knowledge.catalogue import Catalogue
+    from app.reader.items import Item
 
 
 def read_registration(text: str, catalogue: Catalogue) -> Registration:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from app.criteria.nodes import Elapsed, NotUnderstood
 from app.reader.drafts import Draft
 from app.reader.scan_state import ROUTES, Pre, UnreadError
-from app.reader.scan_words import ScanWords
+from app.reader.scan_tails import ScanTails
 from app.reader.sharing import JOINTS, is_fact
 from app.reader.tokens import NameKind, Tok, Token
 
@@ -39,7 +39,7 @@ class Member:
     start: int
 
 
-class ScanRecovery(ScanWords):
+class ScanRecovery(ScanTails):
     """Steps for words that cannot be read."""
 
     def recover(self, member: Member) -> None:
