@@ -26,8 +26,9 @@ _DRUG_SYSTEMS = frozenset({System.RXNORM, System.ATC})
 def read_drug_concepts(file: str, text: str, problems: Problems) -> dict[str, Concept]:
     """The concepts of drug_names.tsv by id.
 
-    `names` are further names, separated by semicolons; `rxnorm` and `atc` the substance's codes; `near` (`rxnorm:1`,
-    `atc:L01EX`) codes that may mean it: another salt or conjugate, or a class for a substance without a code.
+    `names` are further names, separated by semicolons; `rxnorm` the substance's codes, `atc` those of one that RxNorm
+    has not; `near` (`rxnorm:1`, `atc:L01EX`) codes that may mean it: another salt or conjugate, or the ATC groups
+    beneath which it lies, for the index of single substances is not the catalogue's to give.
     """
     found: dict[str, Concept] = {}
     for row in read_table(file, text, _COLUMNS, (), problems):

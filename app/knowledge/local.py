@@ -2,7 +2,8 @@
 
 A mapped code is placed where the code that it is mapped to is placed: as the same where the map says equivalent, as a
 kind of it where its own meaning is narrower, only as vague where that is broader or the map is not certain. What the
-catalogue knows by itself is never mapped anew.
+catalogue knows by itself is never mapped anew; a map may settle which drug an ATC code is where the catalogue, which
+has few of these codes, only knows its group.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from dataclasses import astuple, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from app.knowledge.catalogue import NOWHERE, PREFIX_SYSTEMS, Placement, bare_code
+from app.knowledge.catalogue import NOWHERE, PREFIX_SYSTEMS, Placement, System, bare_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from app.knowledge.catalogue import Catalogue
+    from app.knowledge.catalogue import Catalogue, CodeIndex
+
+_ATC_SUBSTANCE = 7
 
 
 class Relation(StrEnum):
@@ -48,7 +51,8 @@ def with_local_codes(catalogue: Catalogue, codes: Iterable[LocalCode]) -> Catalo
     for each in sorted(set(codes)):
         key = _key(catalogue, each.system, each.code)
         # A code that is listed as vague, or as none of a concept, is known too: a map must not overrule that.
-        if index.place(*key) is NOWHERE and key not in index.analytes and key not in index.scales:
+        fresh = index.place(*key) is NOWHERE and key not in index.analytes and key not in index.scales
+        if fresh or _is_open_drug(index, key):
             grouped[key].append(each)
     exact, analytes, scales = dict(index.exact), dict(index.analytes), dict(index.scales)
     named: dict[tuple[str, str], str] = {}
@@ -58,6 +62,13 @@ def with_local_codes(catalogue: Catalogue, codes: Iterable[LocalCode]) -> Catalo
         concepts = frozenset[str]().union(*(placement.concepts for _, placement in placed))
         vague = frozenset[str]().union(*(placement.vague for _, placement in placed)) - concepts
         placement = Placement(concepts, vague, known=any(each.known for _, each in placed))
+        if _is_open_drug(index, key):
+            own = index.place(*key)
+            settled = concepts & own.vague
+            if not settled:
+                continue
+            left = frozenset() if placement.known else own.vague - settled
+            placement = Placement(own.concepts | settled, left, known=own.known)
         certain = [
             _key(catalogue, each.target_system, each.target_code)
             for each in lines
@@ -78,6 +89,13 @@ def with_local_codes(catalogue: Catalogue, codes: Iterable[LocalCode]) -> Catalo
     digest = f"sha256:{hashlib.sha256(told.encode()).hexdigest()}"
     local = replace(index, exact=exact, analytes=analytes, scales=scales, local=named, memo={})
     return replace(catalogue, index=local, digest=digest)
+
+
+def _is_open_drug(index: CodeIndex, key: tuple[str, str]) -> bool:
+    """Whether it is the whole ATC code of a substance of which the catalogue knows the group only."""
+    system, code = key
+    whole = system == System.ATC and len(code) == _ATC_SUBSTANCE and key not in index.exact
+    return whole and bool(index.place(*key).vague)
 
 
 def _key(catalogue: Catalogue, uri: str, code: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from app.knowledge.catalogue import Kind
+from app.knowledge.catalogue import Kind, System
 from app.knowledge.drug_concepts import read_drug_concepts
 from app.knowledge.load import load_catalogue
 from app.knowledge.records import Problems
@@ -78,8 +78,9 @@ def test_each_name_means_one_drug() -> None:
     ("system", "code", "drug", "is_it"),
     [
         ("rxnorm", "2555", "cisplatin", True),
-        ("atc", "L01XA01", "cisplatin", True),
-        ("atc", "L01XY02", "trastuzumab", True),  # with pertuzumab in one syringe
+        ("atc", "L01EB11", "aumolertinib", True),  # a drug without an RxNorm code
+        ("atc", "L01XA01", "cisplatin", False),  # the ATC codes of drugs that RxNorm has are not in the catalogue
+        ("atc", "L01XA02", "cisplatin", False),
         ("atc", "L01XA", "cisplatin", False),  # platinum compounds
         ("snomed", "367336001", "cisplatin", False),  # chemotherapy
         ("rxnorm", "2267574", "trastuzumab", False),  # trastuzumab deruxtecan
@@ -99,6 +100,7 @@ def test_a_record_is_the_drug_or_may_be(system: str, code: str, drug: str, *, is
         ("snomed", "1156961008", "cisplatin"),  # CAR-T cell therapy
         ("snomed", "367336001", "metformin"),  # chemotherapy
         ("rxnorm", "8640", "dexamethasone"),  # prednisone
+        ("atc", "A10BA02", "cisplatin"),  # another group
     ],
 )
 def test_a_record_of_something_else_is_not_the_drug(system: str, code: str, drug: str) -> None:
@@ -106,6 +108,14 @@ def test_a_record_of_something_else_is_not_the_drug(system: str, code: str, drug
 
     assert placement.known
     assert drug not in placement.concepts | placement.vague
+
+
+def test_the_atc_index_is_not_in_the_list_of_drugs() -> None:
+    """Only what no RxNorm code identifies has a code of ATC."""
+    drugs = [each for each in load_catalogue().concepts.values() if each.substance]
+
+    assert [each.id for each in drugs if {code.system for code in each.codes} == {System.RXNORM, System.ATC}] == []
+    assert sum(code.system is System.ATC for each in drugs for code in each.codes) < 400
 
 
 @pytest.mark.parametrize(

@@ -90,3 +90,24 @@ def test_the_order_of_lines_does_not_matter():
 
     assert one.digest == other.digest
     assert dict(one.index.local) == dict(other.index.local)
+
+
+ATC, RXNORM = "http://www.whocc.no/atc", "http://www.nlm.nih.gov/research/umls/rxnorm"
+
+
+def test_a_map_settles_which_drug_an_atc_code_is() -> None:
+    before = catalogue().index.place("atc", "L01FD01")
+    found = with_local_codes(catalogue(), [line("L01FD01", "224905", system=ATC, to=RXNORM)])
+    placement = found.index.place("atc", "L01FD01")
+
+    assert "trastuzumab" in before.vague
+    assert "trastuzumab" in placement.concepts
+    assert "pertuzumab" not in placement.concepts | placement.vague
+    assert placement.concepts >= before.concepts
+    assert found.index.mapped("atc", "L01FD01") == MAP
+
+
+def test_a_map_cannot_move_an_atc_code_to_another_group() -> None:
+    found = with_local_codes(catalogue(), [line("L01FD01", "6809", system=ATC, to=RXNORM)])  # metformin
+
+    assert found is catalogue()
