@@ -19,6 +19,7 @@ from app.api.cds_clients import Callers
 from app.api.errors import handle_errors
 from app.api.fhir_outcomes import Outcomes
 from app.api.limits import LimitBody, NoLeaks
+from app.api.proxies import Proxies
 from app.api.shapes import Problem
 from app.clients.fhir_server import FhirServers
 from app.clients.outbound import Allowlist, GuardedTransport, read_base
@@ -250,6 +251,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(LimitBody, limit=settings.max_body_bytes)
     app.add_middleware(NoLeaks)
     app.add_middleware(Outcomes)  # around all others, so that it sees every refusal
+    app.add_middleware(Proxies, trusted=settings.trusted_proxies, public_url=settings.public_url)
     _describe(app)
     logging.getLogger("uvicorn.access").addFilter(_without_query)
     return app

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -74,6 +75,8 @@ class Settings(BaseSettings):
 
     public_url: str = Field(default="", pattern=r"^(https?://[^\s|#?]*[^\s|#?/])?$")
     """The address under which callers reach the service, behind a gateway its public one: tokens are meant for it."""
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "::1")
+    """Addresses and networks of gateways whose `X-Forwarded-*` headers count, separated by commas."""
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Origins of web pages that may call, separated by commas."""
     cds_auth: Literal["", "none"] = ""
@@ -91,10 +94,20 @@ class Settings(BaseSettings):
     cds_services: tuple[CdsService, ...] = ()
     """The CDS services; default: one for each of the four hooks, for all trials that are not over."""
 
-    @field_validator("cors_origins", "cds_fhir_servers", mode="before")
+    @field_validator("trusted_proxies", "cors_origins", "cds_fhir_servers", mode="before")
     @classmethod
     def _listed(cls, given: object) -> object:
         return tuple(filter(None, map(str.strip, given.split(",")))) if isinstance(given, str) else given
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for each in given:
+            try:
+                ip_network(each, strict=False)
+            except ValueError:
+                raise ValueError("give addresses or networks, such as 10.0.0.7 or 10.0.0.0/8") from None
+        return given
 
 
 def load_settings() -> Settings:

@@ -13,6 +13,7 @@ import orjson
 
 from app.api.errors import PROBLEM
 from app.api.fhir_negotiation import FHIR_JSON
+from app.api.proxies import route_path
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -76,7 +77,7 @@ class Outcomes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hold back the start of an answer until its type is known, and the body of a problem until it is whole."""
-        path = scope.get("path", "")
+        path = route_path(scope)
         if scope["type"] != "http" or not (path == ROOT or path.startswith(f"{ROOT}/")):
             await self._app(scope, receive, send)
             return

@@ -40,6 +40,11 @@ def _evaluation(request: Request) -> Evaluation:
     return found
 
 
+def _root(request: Request) -> str:
+    """The prefix that a gateway puts before all paths."""
+    return str(request.scope.get("root_path", ""))
+
+
 TrialsUse = Annotated[Trials, Depends(_trials)]
 EvaluationUse = Annotated[Evaluation, Depends(_evaluation)]
 
@@ -122,7 +127,7 @@ async def register_trial(request: Request, trials: TrialsUse) -> Response:
     return Response(
         registered.trial,
         201 if registered.is_new else 200,
-        {"Location": f"/v1/trials/{registered.id}", "ETag": etag(registered.version)},
+        {"Location": f"{_root(request)}/v1/trials/{registered.id}", "ETag": etag(registered.version)},
         _JSON,
     )
 
@@ -130,7 +135,7 @@ async def register_trial(request: Request, trials: TrialsUse) -> Response:
 @router.get(
     "/trials", tags=[TRIALS], response_class=Response, responses={200: {"model": shapes.TrialPage}, **problems(503)}
 )
-async def list_trials(query: Annotated[ListQuery, Query()], trials: TrialsUse) -> Response:
+async def list_trials(query: Annotated[ListQuery, Query()], request: Request, trials: TrialsUse) -> Response:
     """List trials by id, a page at a time."""
     page = await trials.list(q=query.q, condition=query.condition, status=query.status, page=query.page)
     further = {**query.model_dump(exclude_defaults=True), "page": page.number + 1}
@@ -149,7 +154,7 @@ async def list_trials(query: Annotated[ListQuery, Query()], trials: TrialsUse) -
         "page": page.number,
         "pageSize": PAGE_SIZE,
         "total": page.total,
-        "next": f"/v1/trials?{urlencode(further)}" if page.has_next else None,
+        "next": f"{_root(request)}/v1/trials?{urlencode(further)}" if page.has_next else None,
     }
     return Response(orjson.dumps(answer), media_type=_JSON)
 

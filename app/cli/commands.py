@@ -111,6 +111,7 @@ def serve(
         port=port,
         workers=workers,
         server_header=False,
+        proxy_headers=False,  # Eligo reads them itself, and only from ELIGO_TRUSTED_PROXIES
         timeout_graceful_shutdown=30,
     )
 
