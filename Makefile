@@ -9,7 +9,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench latency reading engine format openapi lock clean
+.PHONY: help demo serve test check contract bench latency reading engine format openapi lock clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -50,6 +50,9 @@ bench: $(VENV)/.dev  ## Measure against orjson.loads of the same bytes (docs/ope
 
 latency: $(VENV)/.dev  ## Time CDS Hooks calls to a server of their own (docs/operations.md, Speed)
 	$(BIN)/python -m benchmarks.hooks
+
+contract: $(VENV)/.dev  ## Send what the API description describes and forbids, 5,000 requests on each database
+	ELIGO_CONTRACT=full $(BIN)/python -m pytest --quiet --capture=no tests/contract
 
 reading: $(VENV)/.dev  ## Read the gold set: figures, and the lines of the develop half that are wrong or missed
 	@$(BIN)/python -m tests.reader.figures

@@ -10,6 +10,7 @@ import orjson
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from app.api.cds_clients import Forbidden, Unauthenticated
 from app.clients.outbound import NotAllowed
@@ -248,10 +249,18 @@ def handle_errors(app: FastAPI) -> None:
         )
 
     @app.exception_handler(HTTPException)
-    async def _http(_: Request, error: HTTPException) -> Response:
-        return problem(
-            error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail), headers=error.headers
-        )
+    async def _http(request: Request, error: HTTPException) -> Response:
+        headers = error.headers
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers = {**(headers or {}), "Allow": ", ".join(_methods(request))}
+        return problem(error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail), headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """All methods that the path takes (RFC 9110, 10.2.1): the framework tells those of the first route that fits."""
+    asked = [(method, {**request.scope, "method": method}) for method in ("DELETE", "GET", "POST", "PUT")]
+    routes = request.app.routes
+    return [method for method, scope in asked if any(each.matches(scope)[0] is Match.FULL for each in routes)]
 
 
 def _invalid_places(error: RequestValidationError) -> list[dict[str, str]]:

@@ -85,6 +85,70 @@ async def _admitted(request: Request) -> Caller:
 HooksUse = Annotated[Hooks, Depends(_hooks)]
 router = APIRouter(prefix="/cds-services", tags=[HOOKS], dependencies=[Depends(_admitted)])
 summaries = APIRouter(prefix="/v1", tags=[HOOKS])
+_CALL_SCHEMA: Final = {
+    "type": "object",
+    "description": "A call of a hook (CDS Hooks 2.0)",
+    "required": ["hook", "hookInstance", "context"],
+    "properties": {
+        "hook": {"type": "string", "description": "The hook that the service is for"},
+        "hookInstance": {"type": "string", "description": "A UUID"},
+        "context": {
+            "type": "object",
+            "required": ["userId", "patientId"],
+            "properties": {
+                "userId": {"type": "string", "minLength": 1},
+                "patientId": {"type": "string", "pattern": "^[A-Za-z0-9.-]{1,64}$"},
+            },
+        },
+        "fhirServer": {"type": ["string", "null"], "maxLength": _MOST_URL},
+        "fhirAuthorization": {
+            "type": ["object", "null"],
+            "description": "Only together with fhirServer",
+            "required": ["access_token"],
+            "properties": {"access_token": {"type": "string"}, "token_type": {"type": "string"}},
+        },
+        "prefetch": {"type": ["object", "null"]},
+    },
+}
+_FEEDBACK_SCHEMA: Final = {
+    "type": "object",
+    "description": "What became of cards",
+    "required": ["feedback"],
+    "properties": {
+        "feedback": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": _MOST_FEEDBACK,
+            "items": {
+                "type": "object",
+                "required": ["card", "outcome", "outcomeTimestamp"],
+                "properties": {
+                    "card": {"type": "string", "description": "The uuid of the card"},
+                    "outcome": {"enum": ["accepted", "overridden"]},
+                    "outcomeTimestamp": {"type": "string", "description": "A time with its zone (ISO 8601)"},
+                    "acceptedSuggestions": {
+                        "type": ["array", "null"],
+                        "description": "Needed where the outcome is `accepted`",
+                        "items": {
+                            "type": "object",
+                            "required": ["id"],
+                            "properties": {"id": {"type": "string"}},
+                        },
+                    },
+                    "overrideReason": {
+                        "type": ["object", "null"],
+                        "properties": {
+                            "reason": {
+                                "type": ["object", "null"],
+                                "properties": {"code": {"type": "string"}, "system": {"type": "string"}},
+                            }
+                        },
+                    },
+                },
+            },
+        }
+    },
+}
 _EXAMPLE: Final = {
     "hook": "patient-view",
     "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
@@ -109,7 +173,7 @@ async def discover_services(hooks: HooksUse) -> Response:
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {_JSON: {"schema": {"type": "object", "description": "A call of a hook"}, "example": _EXAMPLE}},
+            "content": {_JSON: {"schema": _CALL_SCHEMA, "example": _EXAMPLE}},
         }
     },
 )
@@ -132,7 +196,7 @@ async def call_service(service_id: str, request: Request, hooks: HooksUse) -> Re
             "required": True,
             "content": {
                 _JSON: {
-                    "schema": {"type": "object", "description": "What became of cards"},
+                    "schema": _FEEDBACK_SCHEMA,
                     "example": {
                         "feedback": [
                             {
@@ -177,6 +241,8 @@ def _read_call(body: bytes) -> HookCall:
     for name in _NEEDED.get(call.hook, ("userId", "patientId")):
         if not context.get(name):
             raise WrongCall(f"/context/{name}", f"{call.hook} needs it")
+    if not isinstance(context["userId"], str):
+        raise WrongCall("/context/userId", "this is a reference such as Practitioner/1")
     patient_id = context["patientId"]
     if not isinstance(patient_id, str) or not _is_id(patient_id):
         raise WrongCall("/context/patientId", "this is no FHIR id (letters, digits, `-` and `.`, at most 64)")

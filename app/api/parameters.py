@@ -8,7 +8,18 @@ from typing import Annotated, Literal
 from fastapi import Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from app.services.options import EARLIEST, LATEST, BadParameter, Options, read_complete, read_day, read_max_age
+from app.services.options import (
+    COMPLETES,
+    DAYS,
+    DURATIONS,
+    EARLIEST,
+    LATEST,
+    BadParameter,
+    Options,
+    read_complete,
+    read_day,
+    read_max_age,
+)
 
 _MAX_INT = 2**31 - 1
 
@@ -27,7 +38,7 @@ def _no_nul(given: object) -> object:
     return given
 
 
-Words = Annotated[str, BeforeValidator(_no_nul), Field(max_length=200)]
+Words = Annotated[str, BeforeValidator(_no_nul), Field(max_length=200, json_schema_extra={"pattern": r"^[^\u0000]*$"})]
 
 
 class _Query(BaseModel):
@@ -72,7 +83,10 @@ class JudgeQuery(_Query):
     """How a record is judged."""
 
     as_of: Annotated[date | None, BeforeValidator(_day)] = Field(
-        None, alias="asOf", description="The evaluation date; default: today, UTC"
+        None,
+        alias="asOf",
+        description="The evaluation date; default: today, UTC",
+        json_schema_extra={"pattern": DAYS},
     )
     absence: Literal["open", "closed"] | None = Field(
         None,
@@ -80,9 +94,12 @@ class JudgeQuery(_Query):
         "that it has what there is",
     )
     max_age: str | None = Field(
-        None, alias="maxAge", description="Values older than this decide nothing: `P90D`, `P3M`, or a number of days"
+        None,
+        alias="maxAge",
+        description="Values older than this decide nothing: `P90D`, `P3M`, or a number of days",
+        json_schema_extra={"pattern": DURATIONS},
     )
-    complete: list[str] = Field(
+    complete: list[Annotated[str, Field(json_schema_extra={"pattern": COMPLETES})]] = Field(
         [], description="Resource types of which the record has all (repeated or comma-separated)"
     )
     patient: Words | None = Field(

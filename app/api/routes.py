@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
 import orjson
@@ -64,12 +64,14 @@ def _takes(of_type: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": of_type}}
 
 
-_BUNDLE = _takes(
-    {
-        each: {"schema": {"type": "object", "description": "A FHIR Bundle: R4, R4B or R5"}, "example": examples.BUNDLE}
-        for each in bodies.BUNDLE
-    }
-)
+_BUNDLE_SCHEMA: Final = {
+    "type": "object",
+    "description": "A FHIR Bundle: R4, R4B or R5",
+    "required": ["resourceType"],
+    "properties": {"resourceType": {"const": "Bundle"}, "entry": {"type": "array"}},
+}
+_WORDS_SCHEMA: Final = {"type": "string", "pattern": "\\S"}
+_BUNDLE = _takes({each: {"schema": _BUNDLE_SCHEMA, "example": examples.BUNDLE} for each in bodies.BUNDLE})
 _SENT = problems(413, 415, 422, 503)
 
 router = APIRouter(prefix="/v1", dependencies=[Depends(each_once)])
@@ -87,7 +89,7 @@ router = APIRouter(prefix="/v1", dependencies=[Depends(each_once)])
     },
     openapi_extra=_takes(
         {
-            TEXT: {"schema": {"type": "string"}, "example": examples.PAGE},
+            TEXT: {"schema": _WORDS_SCHEMA, "example": examples.PAGE},
             JSON: {
                 "schema": {
                     "type": "object",
@@ -269,7 +271,7 @@ async def remove_trial(trial_id: str, trials: TrialsUse) -> Response:
     tags=[TRIALS],
     response_class=Response,
     responses={200: {"model": shapes.Criteria}, **_SENT},
-    openapi_extra=_takes({"text/plain": {"schema": {"type": "string"}, "example": examples.CRITERIA}}),
+    openapi_extra=_takes({TEXT: {"schema": _WORDS_SCHEMA, "example": examples.CRITERIA}}),
 )
 async def read_criteria(request: Request, trials: TrialsUse) -> Response:
     """Read criteria, with or without the rest of the page. Nothing is stored."""
@@ -328,7 +330,7 @@ async def evaluate_all(
                             "ResearchStudy or a Bundle with one, or an object with `criteria` as a Trial has them",
                             "type": ["string", "object"],
                         },
-                        "bundle": {"type": "object", "description": "A FHIR Bundle: R4, R4B or R5"},
+                        "bundle": _BUNDLE_SCHEMA,
                     },
                 },
                 "example": examples.INLINE,

@@ -94,9 +94,15 @@ COMPLETE = _ASKED_FOR | _OTHERS
 """The types that may be called complete: those that criteria ask for, and others of a patient's record, which a caller
 may list as truthfully and which change nothing. Any other name is misspelt: it would be believed to count."""
 
+_NAMES = f" *(?:{'|'.join(sorted(COMPLETE))})? *"
+COMPLETES = f"^{_NAMES}(?:,{_NAMES})*$"
+"""What `complete` looks like: for the API description, as `DAYS` and `DURATIONS` are."""
+
 EARLIEST, LATEST = date(1900, 1, 1), date(2199, 12, 31)
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_DURATION = re.compile(r"(?:P(\d{1,6})([DWMY])|(\d{1,6}))")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DURATION = re.compile(r"(?:P([0-9]{1,6})([DWMY])|([0-9]{1,6}))")
+DAYS = r"^(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}$"
+DURATIONS = rf"^{_DURATION.pattern}$"
 _UNITS = {"D": TimeUnit.DAY, "W": TimeUnit.WEEK, "M": TimeUnit.MONTH, "Y": TimeUnit.YEAR}
 
 
@@ -145,7 +151,7 @@ def read_day(text: str) -> date | None:
 
 def read_max_age(text: str) -> Duration:
     """`P90D`, `P12W`, `P3M`, `P1Y`, or a plain number of days."""
-    found = _DURATION.fullmatch(text.strip())
+    found = _DURATION.fullmatch(text)
     if found is None:
         raise BadParameter("maxAge", "is a duration such as P90D, P12W, P3M or P1Y, or a number of days.")
     count, unit, days = found.groups()
@@ -154,7 +160,7 @@ def read_max_age(text: str) -> Duration:
 
 def read_complete(given: Iterable[str]) -> frozenset[str]:
     """Resource types, one or several (comma-separated) in each."""
-    names = frozenset(name.strip() for each in given for name in each.split(",") if name.strip())
+    names = frozenset(name.strip(" ") for each in given for name in each.split(",") if name.strip(" "))
     unknown = sorted(names - COMPLETE)
     if unknown:
         raise BadParameter(

@@ -79,12 +79,15 @@ TRIAL_TYPES = "text/plain, application/json, application/fhir+json, application/
         ("asOf=1700000000", "asOf"),
         ("asOf=2026-11-22T10:00:00Z", "asOf"),
         ("asOf=0001-01-01", "asOf"),
+        ("asOf=٢٠٢٦-11-22", "asOf"),
         ("asof=2026-11-22", "asof"),
         ("asOf=2026-11-22&asOf=2026-11-23", "asOf"),
         ("absence=maybe", "absence"),
         ("maxAge=P1Y2M", "maxAge"),
         ("maxAge=-3", "maxAge"),
         ("maxAge=ninety", "maxAge"),
+        ("maxAge=%20P90D", "maxAge"),
+        ("maxAge=P٩D", "maxAge"),
         ("complete=condition", "complete"),
         ("complete=Condition,Sock", "complete"),
         ("patient=%00", "patient"),
@@ -130,7 +133,9 @@ async def test_unknown_paths_and_methods_are_problems_too(client):
     is_problem(await client.get("/v2/trials"), 404, "about:blank")
     answer = await client.put("/v1/trials")
     is_problem(answer, 405, "about:blank")
-    assert answer.headers["allow"]
+    assert answer.headers["allow"] == "GET, POST"
+    assert (await client.patch("/v1/trials/NCT00000000")).headers["allow"] == "DELETE, GET"
+    assert (await client.delete("/fhir/ResearchStudy/x")).headers["allow"] == "GET"
 
 
 @in_module

@@ -365,6 +365,7 @@ async def test_other_orders_are_not(client, context, prefetch):
         ({"context": {"userId": "Practitioner/1"}}, "/context/patientId"),
         ({"context": {"userId": "Practitioner/1", "patientId": "../etc"}}, "/context/patientId"),
         ({"context": {"patientId": "p1"}}, "/context/userId"),
+        ({"context": {"userId": 7, "patientId": "p1"}}, "/context/userId"),
         ({"context": 3}, "/context"),
         ({"fhirAuthorization": {"access_token": "t"}}, "/fhirServer"),
         ({"prefetch": []}, "/prefetch"),
