@@ -180,6 +180,8 @@ class Analyte:
     `abnormal`: "high" or "low" where only values beyond that end of the reference range are not normal.
     `panels` are the codes of Observations that hold it as a component and have no value of their own.
     `plausible`: bounds in `unit` outside which a value is an error of entry and decides nothing.
+    `percent` is the analyte that a limit in per cent is of: FEV1 in litres, or as a share of what is predicted.
+    `share`: a bare number below 1 is a share of one ("FEV1/FVC < 0.70").
     `words`: what a result word means here ("positive", "negative", "neither") where it has grades of its own: HER2 2+
     is neither, 1+ is negative.
     """
@@ -202,6 +204,8 @@ class Analyte:
     broader: tuple[Code, ...] = ()
     words: Mapping[str, str] = field(default_factory=dict)
     panels: tuple[Code, ...] = ()
+    percent: str | None = None
+    share: bool = False
 
 
 @dataclass(frozen=True, slots=True)

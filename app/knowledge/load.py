@@ -186,3 +186,5 @@ def _check_references(
         for one in analyte.inputs:
             if one not in analytes:
                 problems.add("analytes/", analyte.id, "inputs", f"There is no {one!r}.", "Name an analyte.")
+        if analyte.percent is not None and analyte.percent not in analytes:
+            problems.add("analytes/", analyte.id, "percent", f"There is no {analyte.percent!r}.", "Name an analyte.")

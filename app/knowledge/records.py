@@ -346,6 +346,8 @@ def read_analyte(entry: Entry) -> Analyte:
         broader=entry.code_list("broader"),
         words=_own_words(entry),
         panels=entry.code_list("panels"),
+        percent=entry.maybe_text("percent"),
+        share=entry.flag("share"),
     )
 
 

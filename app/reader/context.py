@@ -31,6 +31,8 @@ _ABBREVIATION = re.compile(
 _LEAST, _MOST = Fraction(1, 1000), Fraction(10**7)
 _ROUNDING = Fraction(4, 100)
 _SCALES = re.compile(r"\(\s*(?:ECOG|WHO|KPS|Karnofsky|Zubrod)\s*\)", re.IGNORECASE)
+# By which formula a value is meant is no abbreviation of its name.
+_FORMULA = re.compile(r"\(\s*(?:QTc[FB]|MDRD|CKD-EPI)\s*\)", re.IGNORECASE)
 _SCALE_AHEAD = re.compile(r"\bperformance\s+(?:status|score|scale)\s*\Z", re.IGNORECASE)
 _NEAR = 40
 _LOWER_RUN = re.compile(r"[a-z]{3,}")
@@ -164,6 +166,8 @@ def blank_abbreviations(text: str) -> str:
         inner = match[0]
         if _SCALE_AHEAD.search(text, max(0, match.start() - _NEAR), match.start()) and _SCALES.fullmatch(inner):
             # "Performance status (ECOG)": without the bracket nothing says which scale is meant.
+            return inner
+        if _FORMULA.fullmatch(inner):
             return inner
         if "appendix" not in inner.lower() and _LOWER_RUN.search(inner):
             return inner

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.reader.scan_function import LACKING, THERE
 from app.reader.scan_state import ROUTES
 from app.reader.scan_words import HEADS, JOINERS
 from app.reader.tokens import Tok
@@ -49,6 +50,7 @@ def _starts_grade(token: Token) -> bool:
 
 
 GATES: dict[str, Callable[[Token], bool]] = {
+    "_adequate": lambda token: token.stem in THERE or token.stem in LACKING,
     "_elapsed_lead": lambda token: token.duration is not None or _is_bound(token),
     "_lasting": lambda token: token.stem in {"for", "diagnosed"} or "lasting" in token.cues,
     "_window": _starts_window,

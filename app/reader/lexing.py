@@ -56,7 +56,9 @@ def stem(word: str) -> str:
 def stems(phrase: str) -> tuple[str, ...]:
     """The stems of a phrase as the lexer would cut it."""
     return tuple(
-        stem(m[0]) if m.lastgroup in {"word", "by"} else m[0].lower() for m in _LEX.finditer(phrase) if m[0] != "-"
+        stem(m[0]) if m.lastgroup in {"word", "by"} else m[0].lower()
+        for m in _LEX.finditer(phrase)
+        if m[0] != "-" or _joins(phrase, m.start())
     )
 
 

@@ -22,6 +22,10 @@ NORMAL_RANGE = (
     Bound(Op.GE, NormalLimit(NormalEnd.LOWER)),
     Bound(Op.LE, NormalLimit(NormalEnd.UPPER)),
 )
+OUT_OF_RANGE = (
+    Bound(Op.LT, NormalLimit(NormalEnd.LOWER)),
+    Bound(Op.GT, NormalLimit(NormalEnd.UPPER)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,8 @@ def _second(tokens: Sequence[Token], first: Bound, i: int, default_unit: str) ->
     while at < len(tokens) and tokens[at].stem in {"and", "but", "or", ",", "-", "to", "and/or"} and at < i + 2:
         joiners.append(tokens[at].stem)
         at += 1
-    if joiners and "or" not in joiners and (normal := _normal_range(tokens, skip_fillers(tokens, at))) is not None:
+    normal = _normal_range(tokens, skip_fillers(tokens, at)) if joiners and "or" not in joiners else None
+    if normal is not None and not normal.either:
         # "> 50 % and within normal limits": which end of them is asked for besides, its direction says.
         return Numbers((first, NORMAL_RANGE[first.op not in _LOWER]), normal.stop)
     compared = comparator(tokens, at)
@@ -152,9 +157,11 @@ def _in_order(low: Limit, high: Limit) -> bool | None:
 
 
 def _normal_range(tokens: Sequence[Token], i: int) -> Numbers | None:
-    """Reads "within normal limits": from the lower to the upper end of the reference range."""
+    """Reads "within normal limits", from the lower to the upper end of the reference range; "outside" of them."""
     if i < len(tokens) and "normal-range" in tokens[i].cues:
         return Numbers(NORMAL_RANGE, i + 1)
+    if i < len(tokens) and "out-of-range" in tokens[i].cues:
+        return Numbers(OUT_OF_RANGE, i + 1, either=True)
     return None
 
 

@@ -44,8 +44,8 @@ _NUMBER_WORDS = {
 _LONGEST_UNIT = 40
 _UNIT = re.compile(
     r"""\s{0,3}(?P<unit>%|°\s?[CF]\b|℃|mm\s?/?\s?Hg\b
-    |(?:per\s|/\s?)?(?:cu(?:bic)?\s)?[A-Za-zµ\[{/][A-Za-zµ0-9\[\]{}_*^.%'²³]{0,20}
-     (?:\s?(?:/|\bper\b)\s?(?:1\.73\s?)?(?:cu(?:bic)?\s)?[A-Za-zµ0-9\[\]{}_²³^*]{1,20}){0,3})""",
+    |(?:per\s|/\s?)?(?:cu(?:bic)?\s)?[A-Za-zµ\[{/][A-Za-zµ0-9\[\]{}_*^.%'²³]{0,20}(?:\s{1,2}\^\s?[23](?!\d))?
+     (?:\s?(?:/|\bper\b)\s?(?:1\.73\s?)?(?:cu(?:bic)?\s)?[A-Za-zµ0-9\[\]{}_²³^*]{1,20}(?:\s{1,2}\^\s?[23](?!\d))?){0,3})""",
     re.VERBOSE,
 )
 _BARE_UNITS = frozenset(
@@ -96,6 +96,8 @@ _BARE_UNITS = frozenset(
     ]
 )
 _COUNTED = re.compile(r"(?:cells?|platelets?|neutrophils?|leu[ck]ocytes?|lymphocytes?)\s?(?=/)", re.IGNORECASE)
+# What Markdown's escape leaves of "mm\^3".
+_RAISED = re.compile(r"\s+\^\s?(?=[23])")
 # "50.000": a decimal in English, fifty thousand where the point groups digits. Only a count of cells or copies tells.
 _GROUPED = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 _MOST_DIGITS = 15
@@ -231,7 +233,7 @@ class _Numbers:
         return None
 
     def _quantity(self, first: Token, value: Decimal, written: str) -> Quantity | None:
-        spelled = " ".join(written.split())
+        spelled = " ".join(_RAISED.sub("", written).split())
         if spelled.startswith("°"):
             spelled = spelled.replace(" ", "")
         if spelled.startswith("per "):

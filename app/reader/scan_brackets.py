@@ -313,9 +313,14 @@ class ScanBrackets(ScanExceptions):
             return False
         last, rest = self.drafts[-1], self.tokens[self.i + 1 :]
         node = self._try(rest, excludes=True) if rest and last.defined_by is None else None
-        if not isinstance(node, Measured | Scored):
+        of_values = isinstance(node, AnyOf) and all(isinstance(part, Measured) for part in node.parts)
+        if not of_values and not isinstance(node, Measured | Scored):
             return False
-        last.defined_by, last.end = node, rest[-1].end
+        if of_values:
+            last.node = node  # an abnormality of several measurements is these measurements
+        else:
+            last.defined_by = node
+        last.end = rest[-1].end
         self.i = len(self.tokens)
         return True
 

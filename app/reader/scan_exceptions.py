@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from app.criteria.nodes import CURRENT, AllOf, AnyOf, Criterion, Except, HadTreatment, Not, NotUnderstood, State
+from app.criteria.nodes import (
+    CURRENT,
+    AllOf,
+    AnyOf,
+    Criterion,
+    Except,
+    HadTreatment,
+    HasCondition,
+    Not,
+    NotUnderstood,
+    State,
+)
 from app.knowledge.catalogue import Kind
 from app.reader.drafts import Draft, question
 from app.reader.rewrite import rewrite_treatments
@@ -47,6 +58,8 @@ class ScanExceptions(ScanFacts):
             for draft in targets:
                 draft.not_routes = (*draft.not_routes, *sorted(routes))
             return
+        if self._spares_results(rest):
+            return
         exceptions = self._exceptions(rest)
         own = {target.id for target in targets}
         void = exceptions is not None and any(self._voids(each, own) for each in exceptions)
@@ -56,6 +69,25 @@ class ScanExceptions(ScanFacts):
         for draft in targets:
             self._apply(draft, exceptions)
         self.drafts[-1].end = rest[-1].end
+
+    def _spares_results(self, rest: list[Token]) -> bool:
+        """Reads "bilirubin ≤ 1.5 x ULN (except <words>)" among what is required: those who are excepted need it not.
+
+        Whom the words spare they must say by themselves, as a condition or a treatment; else it is a question.
+        """
+        results = [draft for draft in self.drafts[self.barrier :] if draft.is_result]
+        if self.excludes or self.negative or not results or len(results) < len(self.drafts[self.barrier :]):
+            return False
+        body = list(rest)
+        while body and not body[0].names and {"neutral", "if"} & set(body[0].cues):
+            body = body[1:]
+        read = self._try(body, excludes=True) if body else None
+        alone = isinstance(read, HasCondition | HadTreatment)
+        spared = read if read is not None and alone else self._question(rest)
+        for draft in results:
+            draft.alternatives.append(spared)
+            draft.end = max(draft.end, rest[-1].end)
+        return True
 
     def _voids(self, exception: Except, concepts: set[str]) -> bool:
         """Reads "warfarin except anticoagulants": all that the rule names would be excepted, which nobody means."""

@@ -6,7 +6,7 @@ import re
 
 from app.criteria.nodes import CURRENT, EVER, InStudy, Outcome, Reproductive, ReproductiveIs
 from app.reader.drafts import Draft, question
-from app.reader.scan_measures import ScanMeasures
+from app.reader.scan_function import ScanFunction
 from app.reader.scan_state import Pre, UnreadError
 from app.reader.sharing import JOINTS
 from app.reader.tokens import NameKind, Token, names_of
@@ -26,7 +26,7 @@ _FACT_KINDS = (
 )
 
 
-class ScanFacts(ScanMeasures):
+class ScanFacts(ScanFunction):
     """Steps for names."""
 
     def _childbearing(self) -> bool:

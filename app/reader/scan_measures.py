@@ -18,13 +18,29 @@ from app.criteria.nodes import (
     Quantity,
 )
 from app.reader.drafts import Draft
-from app.reader.measures import NORMAL_RANGE, Numbers, comparator, limits, read_limit, skip_fillers, unit_of
+from app.reader.measures import (
+    NORMAL_RANGE,
+    OUT_OF_RANGE,
+    Numbers,
+    comparator,
+    limits,
+    read_limit,
+    skip_fillers,
+    unit_of,
+)
 from app.reader.scan_scales import ScanScales
 from app.reader.scan_state import Pre, UnreadError
-from app.reader.tokens import NameKind, Token, names_of
+from app.reader.tokens import Name, NameKind, Token, names_of
 
-_FORMULAS = frozenset({"qtc-bazett", "qtc-fridericia"})
-_FINDINGS = frozenset({"mutation", "rearrangement", "translocation", "fusion"})
+_FINDINGS = frozenset(
+    {"mutation", "rearrangement", "translocation", "fusion", "amplification", "high", "h", "deficiency", "deficient"}
+)
+_BY_FORMULA = {
+    ("qtc", "qtc-bazett"): "qtcb",
+    ("qtc", "qtc-fridericia"): "qtcf",
+    ("egfr", "by-ckd-epi"): "egfr-ckd-epi",
+    ("egfr", "by-mdrd"): "egfr-mdrd",
+}
 _LISTS = frozenset({",", "and", "or", "/", "and/or", "&"})
 
 
@@ -33,6 +49,7 @@ class ScanMeasures(ScanScales):
 
     def _measure(self, token: Token, analyte: str) -> bool:
         """Analytes that share a limit, then the limit; or a coded result."""
+        token, analyte = self._narrower(token, analyte)
         group, at = self._analytes()
         by_formula = self._formula_bracket(at)
         if by_formula:
@@ -49,6 +66,10 @@ class ScanMeasures(ScanScales):
             return self._result(token, analyte, pre, at)
         if self._speaks_of_change(read.stop):
             raise UnreadError(self.tokens[read.stop].stem)
+        read, meant = self._in_per_cent(read, analyte, at)
+        if meant != analyte:
+            group = [(token, meant)] if len(group) == 1 else group
+            analyte = meant
         stop = self._again(read, analyte)
         end = self.tokens[stop - 1].end
         circumstance = None
@@ -71,6 +92,20 @@ class ScanMeasures(ScanScales):
         self._strata()
         self._check_units()
         return True
+
+    def _narrower(self, token: Token, analyte: str) -> tuple[Token, str]:
+        """Reads "corrected QT interval (QTcF) > 470 ms", "eGFR (MDRD) < 60 mL/min": the one in the bracket is meant."""
+        inner = self.tokens[self.i + 1 : self.i + 4]
+        if len(inner) != 3 or inner[0].stem != "(" or inner[2].stem != ")":
+            return token, analyte
+        meant = next((_BY_FORMULA[analyte, cue] for cue in inner[1].cues if (analyte, cue) in _BY_FORMULA), None)
+        if meant is None:
+            meant = next((each for each in _analytes_of(inner[1]) if each in _BY_FORMULA.values()), None)
+        if meant is None or not meant.startswith(analyte):
+            return token, analyte
+        made = token._replace(end=inner[2].end, names=(Name(NameKind.ANALYTE, meant),))
+        self.tokens[self.i : self.i + 4] = [made]
+        return made, meant
 
     def _pressures(self, group: list[tuple[Token, str]], at: int) -> bool:
         """Reads "blood pressure > 160/100 mmHg": either excludes, both are required."""
@@ -192,8 +227,12 @@ class ScanMeasures(ScanScales):
         for draft in self.drafts[self.shared_from :]:
             if isinstance(node := draft.node, Measured):
                 self.context.note("The two limits leave nothing between them: either of them is meant.")
-                parts = tuple(replace(node, bounds=self.checked(node.analyte, (bound,))) for bound in node.bounds)
-                draft.node = AnyOf(parts, node.quote)
+                bounds = node.bounds
+                abnormal = self.context.catalogue.analytes[node.analyte].abnormal
+                if bounds == OUT_OF_RANGE and abnormal is not None:
+                    bounds = (bounds[abnormal == "high"],)
+                parts = tuple(replace(node, bounds=self.checked(node.analyte, (bound,))) for bound in bounds)
+                draft.node = AnyOf(parts, node.quote) if len(parts) > 1 else parts[0]
 
     def _check_units(self) -> None:
         """The limits for everybody with certain units."""
@@ -220,15 +259,17 @@ class ScanMeasures(ScanScales):
                 return node
 
     def _corrected_by(self) -> None:
-        """Reads "QTc > 480 ms using Bazett's formula": the interval corrected so."""
+        """Reads "QTc > 480 ms using Bazett's formula", "eGFR ≥ 60 mL/min by CKD-EPI": the value by that formula."""
         at = self.i + (self._at() is not None and self.tokens[self.i].stem == "(")
-        named = _FORMULAS & set(self.tokens[at].cues) if at < len(self.tokens) else set()
+        cues = self.tokens[at].cues if at < len(self.tokens) else ()
         draft = self.drafts[-1]
-        if not named or not isinstance(draft.node, Measured) or draft.node.analyte != "qtc":
+        if not isinstance(draft.node, Measured):
             return
-        formula = next(iter(named))
-        analytes = self.context.catalogue.analytes.values()
-        corrected = next((each.id for each in analytes if each.formula == formula), None)
+        corrected = next(
+            (_BY_FORMULA[draft.node.analyte, cue] for cue in cues if (draft.node.analyte, cue) in _BY_FORMULA), None
+        )
+        if corrected is None:
+            return
         at += 1
         while at < len(self.tokens) and corrected in _analytes_of(self.tokens[at]):
             at += 1
@@ -236,8 +277,9 @@ class ScanMeasures(ScanScales):
             if at >= len(self.tokens) or self.tokens[at].stem != ")":
                 return
             at += 1
-        if corrected is None:
-            return
+        again = self.tokens[at : at + 3]
+        if len(again) == 3 and again[0].stem == "(" and corrected in _analytes_of(again[1]) and again[2].stem == ")":
+            at += 3
         draft.node = replace(draft.node, analyte=corrected)
         draft.id, draft.end = corrected, self.tokens[at - 1].end
         self.i = at
@@ -337,7 +379,7 @@ class ScanMeasures(ScanScales):
 def _names_a_finding(token: Token, after: Token | None) -> bool:
     """The name is that of what is found, not of the test for it: "EGFR mutation", but not "EGFR mutation status"."""
     tested = after is not None and after.stem in {"status", "test", "testing", "analysis", "result", "positive"}
-    return len(token.words) > 1 and token.words[-1] in _FINDINGS and not tested
+    return (token.stem == "dmmr" or (len(token.words) > 1 and token.words[-1] in _FINDINGS)) and not tested
 
 
 def _analytes_of(token: Token) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from app.reader.tokens import Tok, Token
 if TYPE_CHECKING:
     from app.criteria.time import Duration
     from app.reader.context import Context
+    from app.reader.measures import Numbers
 
 
 ROUTES = {
@@ -96,6 +97,7 @@ class ScanState:
         self.sex: Criterion | None = None
         self.exempt: Criterion | None = None
         self.finished = False
+        self.values_only = False
         self.otherwise: Criterion | None = None
         self.extra: list[Criterion] = []
         self.lead = context.lead
@@ -184,6 +186,10 @@ class ScanState:
         if self.drafts and len(self.joins) < len(self.drafts):
             raise UnreadError(self.text[draft.start : draft.end])
         self.drafts.append(draft)
+
+    def _in_per_cent(self, read: Numbers, analyte: str, at: int) -> tuple[Numbers, str]:
+        """The limits as they are meant, and the analyte that they are of."""
+        raise NotImplementedError
 
     def read(self) -> Criterion:
         """The node of the clause; raises UnreadError where a word is left over or no fact was found."""

@@ -9,9 +9,11 @@ from app.criteria.nodes import (
     HadTreatment,
     HasCondition,
     Judgement,
+    Not,
     NotUnderstood,
     Route,
     Scored,
+    Timing,
     children,
 )
 from app.reader.drafts import Draft, question
@@ -159,7 +161,8 @@ class ScanTails(ScanWords):
             depth += {"(": 1, ")": -1}.get(token.stem, 0)
             if depth == 0 and (token.stem == ";" or (token.stem == "or" and self._starts_anew(at + 1))):
                 return at
-            if depth == 0 and {"new-group", "within"} & set(token.cues) and self.tokens[self.i].stem != "with":
+            own_window = self.tokens[self.i].stem == "with" or self._lacks()
+            if depth == 0 and {"new-group", "within"} & set(token.cues) and not own_window:
                 return at
             if (
                 depth == 1
@@ -170,6 +173,10 @@ class ScanTails(ScanWords):
                 return at
             at += 1
         return at
+
+    def _lacks(self) -> bool:
+        """Reads "hemoglobin ≥ 9 g/dL without transfusion within 7 days": when is said of what must not have been."""
+        return self.tokens[self.i].stem == "without" and self.drafts[-1].is_result
 
     def _starts_anew(self, at: int) -> bool:
         """Something that can only be the head of a new item: a verb of its own, or its own degree before a name."""
@@ -185,6 +192,10 @@ class ScanTails(ScanWords):
         plain = without_parentheses(tail)
         immune = self.context.catalogue.index.closure.get("autoimmune-disease", frozenset()) | {"autoimmune-disease"}
         required = "requiring" in tail[0].cues and "not" not in tail[0].stem
+        if tail[0].stem == "without" and last.is_result and not (self.excludes or self.negative):
+            lacked = self._try(tail[1:], excludes=True)
+            dated = isinstance(lacked, HadTreatment) and lacked.when.timing is Timing.WITHIN
+            return Not(lacked, quote) if lacked is not None and dated else self._question(tail)
         if "systemic-treatment" in cues and required and last.id in immune:
             when = last.when or last.lead or self.lead or CURRENT
             return HadTreatment("systemic-immunosuppressive-treatment", when, quote=quote)

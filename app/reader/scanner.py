@@ -138,6 +138,8 @@ class Scanner(ScanRecovery):
         if self.finished:
             # "completed chemotherapy": when, nothing says.
             raise UnreadError("completed")
+        if self.values_only and not all(draft.is_result for draft in self.drafts):
+            raise UnreadError("function")  # "adequate renal function, no heart failure": what that says is not certain
         if not (pre.degrees or pre.other or pre.outcome or pre.routes or pre.intent or pre.graded or pre.negated):
             return
         only_degrees = not (pre.other or pre.outcome or pre.routes or pre.intent or pre.graded or pre.negated)
@@ -234,6 +236,7 @@ def shared_frame(context: Context, start: int, end: int) -> tuple[Frame | None, 
 
 
 _ORDER = (
+    "_adequate",
     "_elapsed_lead",
     "_lasting",
     "_window",
