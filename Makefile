@@ -4,12 +4,13 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+TOOLS := .venv-tools
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check contract bench latency reading engine format openapi lock clean
+.PHONY: help demo serve test check contract bench latency reading engine tools deploy image format openapi schemas lock clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -27,6 +28,11 @@ $(VENV)/.run: $(VENV)/pyvenv.cfg requirements.lock requirements-build.lock pypro
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.lock
 	$(PIP) install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(TOOLS)/.installed: deploy/tools.lock
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r deploy/tools.lock
 	@touch $@
 
 demo: $(VENV)/.run  ## Judge the demonstration patients against the demonstration trials
@@ -57,6 +63,11 @@ contract: $(VENV)/.dev  ## Send what the API description describes and forbids, 
 reading: $(VENV)/.dev  ## Read the gold set: figures, and the lines of the develop half that are wrong or missed
 	@$(BIN)/python -m tests.reader.figures
 
+tools: $(TOOLS)/.installed  ## Install Envoy, Helm's library and schemas, with which deploy/ is tested (600 MB)
+
+deploy: $(VENV)/.dev $(TOOLS)/.installed  ## Test gateways, compose file, chart and published contracts for real
+	$(BIN)/python -m pytest --quiet tests/deploy
+
 engine: $(VENV)/.dev  ## Run every case in a second engine, as CQL (needs Node)
 	ELIGO_SECOND_ENGINE=all $(BIN)/python -m pytest --quiet tests/cql
 
@@ -74,6 +85,8 @@ lock: $(VENV)/pyvenv.cfg  ## Resolve the lock files anew from pyproject.toml
 		--output-file requirements-build.lock pyproject.toml
 	$(COMPILE) --upgrade --no-strip-extras --extra dev --extra otel --constraint requirements.lock --constraint requirements-build.lock \
 		--output-file requirements-dev.lock pyproject.toml
+	$(COMPILE) --upgrade --output-file deploy/tools.lock deploy/tools.in
+	$(COMPILE) --upgrade --output-file deploy/sbom.lock deploy/sbom.in
 
 clean:  ## Remove the virtual environment and caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .import_linter_cache
+	rm -rf $(VENV) $(TOOLS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .import_linter_cache
