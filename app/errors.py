@@ -16,3 +16,11 @@ class VersionMoved(EligoError):
         )
         self.trial_id = trial_id
         self.newest = newest
+
+
+class DatabaseUnavailable(EligoError):
+    """The database does not answer, or not in time; `reason` is the kind of error, without the server's words."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The database cannot be used now ({reason}). Try again; GET /health/ready tells when it can.")
+        self.reason = reason

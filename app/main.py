@@ -33,11 +33,12 @@ from app.services.hierarchies import Hierarchies
 from app.services.hooks import Hooks, HookService, HookSetup
 from app.services.local import Local
 from app.services.local_codes import LocalCodes
+from app.services.shelf import Shelf
 from app.services.studies import Studies
 from app.services.trials import Trials
 from app.services.workers import Workers
 from app.settings import CdsService, Settings, load_settings
-from app.store import Database, SqlConceptMaps, SqlExpansions, SqlTrials, is_current, migrate
+from app.store import Database, Limits, SqlConceptMaps, SqlExpansions, SqlTrials, is_current, migrate
 from app.store.hooks import SqlHooks
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("eligo")
 _LISTEN_S, _AGAIN_S = 2.0, 15.0
+_STATE_S = 2.0
+"""Whoever asks whether Eligo is ready waits no longer than this for the database."""
 _DESCRIPTION = """What a patient's FHIR record shows about every criterion of a clinical trial, with evidence.
 
 **Not a medical device.** It supports people who screen patients for trials; it enrols and excludes nobody. A qualified
@@ -77,7 +80,7 @@ class AtHand:
 @asynccontextmanager
 async def at_hand(settings: Settings) -> AsyncIterator[AtHand]:
     """The services on the database of the settings. NotMigrated, DatabaseUnavailable, BadDatabaseUrl."""
-    database = Database(settings.database_url)
+    database = open_database(settings)
     try:
         await ensure_current(database)
         canonical = Canonical(settings.canonical_url)
@@ -87,11 +90,25 @@ async def at_hand(settings: Settings) -> AsyncIterator[AtHand]:
         async with Registry(
             settings.registry_url, timeout_s=settings.registry_timeout_s, max_bytes=settings.max_body_bytes
         ) as registry:
-            studies = Studies(opener, local, trials, canonical)
+            shelf = Shelf(opener, settings.trial_cache_bytes)
+            studies = Studies(opener, shelf, local, trials, canonical)
             await LocalCodes(_map_opener(database), local).refresh()
-            yield AtHand(trials, Evaluation(opener, local), studies, registry)
+            yield AtHand(trials, Evaluation(shelf, local), studies, registry)
     finally:
         await database.close()
+
+
+def open_database(settings: Settings) -> Database:
+    """The database of the settings, with the limits that they set. BadDatabaseUrl."""
+    limits = Limits(
+        pool=settings.database_pool_size,
+        overflow=settings.database_pool_overflow,
+        wait_s=settings.database_pool_wait_s,
+        connect_s=settings.database_connect_timeout_s,
+        statement_s=settings.database_statement_timeout_s,
+        lock_s=settings.database_lock_timeout_s,
+    )
+    return Database(settings.database_url, limits)
 
 
 async def ensure_current(database: Database) -> None:
@@ -180,16 +197,18 @@ class _Codes:
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service. An SQLite database is brought up to date when it starts; any other one only by `eligo migrate`."""
     settings = settings or load_settings()
-    database = Database(settings.database_url)
+    database = open_database(settings)
     canonical = Canonical(settings.canonical_url)
     workers = Workers(settings.judge_processes, settings.judge_limit_s, canonical)
 
     open_store = _opener(database)
+    shelf = Shelf(open_store, settings.trial_cache_bytes)
 
     async def database_state() -> str:
         try:
-            return "current" if await is_current(database) else "not-migrated"
-        except EligoError:
+            async with asyncio.timeout(_STATE_S):
+                return "current" if await is_current(database) else "not-migrated"
+        except (EligoError, TimeoutError):
             return "unreachable"
 
     codes = _Codes(settings, database, workers, database_state)
@@ -227,12 +246,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.database_state = database_state
     app.state.workers = workers
     app.state.trials = Trials(open_store, workers)
-    app.state.evaluation = Evaluation(open_store, workers)
+    app.state.evaluation = Evaluation(shelf, workers)
     app.state.canonical = canonical
     app.state.local_codes = codes.local
-    app.state.studies = Studies(open_store, workers, app.state.trials, canonical)
+    app.state.studies = Studies(open_store, shelf, workers, app.state.trials, canonical)
     cds = _Cds(settings, database)
-    app.state.hooks = Hooks(open_store, cds.open_store, workers, cds.servers, cds.setup)
+    app.state.hooks = Hooks(shelf, cds.open_store, workers, cds.servers, cds.setup)
     app.state.callers = Callers(cds.tokens, cds.open_store, settings.public_url)
     app.include_router(routes.router)
     app.include_router(hooks.router)

@@ -56,6 +56,20 @@ class Settings(BaseSettings):
 
     database_url: str = Field(default_factory=_default_url, repr=False)
     """An SQLAlchemy URL: SQLite or PostgreSQL. Default: an SQLite file in the user's data directory."""
+    database_pool_size: int = Field(default=5, ge=1, le=500)
+    """Connections to PostgreSQL that each server process keeps."""
+    database_pool_overflow: int = Field(default=5, ge=0, le=500)
+    """Connections beyond these that a server process may open in busy moments."""
+    database_pool_wait_s: float = Field(default=5.0, gt=0, le=120)
+    """How long a request waits for a connection to come free."""
+    database_connect_timeout_s: float = Field(default=5.0, gt=0, le=120)
+    """How long PostgreSQL may take to accept a connection."""
+    database_statement_timeout_s: float = Field(default=10.0, gt=0, le=3600)
+    """How long one statement may take in PostgreSQL; migrations are not limited."""
+    database_lock_timeout_s: float = Field(default=5.0, gt=0, le=3600)
+    """How long a statement waits for what another one has locked."""
+    trial_cache_bytes: int = Field(default=64 * _MB, ge=0)
+    """How much of the text of trials each server process keeps at hand."""
     canonical_url: str = Field(default=DEFAULT_BASE, pattern=r"^https?://[^\s|#?]*[^\s|#?/]$")
     """The base of the canonical URLs under which trials are published; it stays when the service moves."""
     max_body_bytes: int = Field(default=20 * _MB, ge=1024)

@@ -16,7 +16,7 @@ from app.api.cds_clients import Forbidden, Unauthenticated
 from app.clients.outbound import NotAllowed
 from app.clients.tokens import KeysUnavailable, TokenRefused
 from app.criteria.codec import CodecProblems
-from app.errors import EligoError, VersionMoved
+from app.errors import DatabaseUnavailable, EligoError, VersionMoved
 from app.fhir import errors as fhir
 from app.fhir.concept_maps import BadConceptMap
 from app.services.forms import UnusableTrial
@@ -26,7 +26,6 @@ from app.services.options import BadParameter
 from app.services.studies import ResourceNotFound
 from app.services.trials import NoRecord, PreconditionFailed, TrialNotFound
 from app.services.workers import TookTooLong, WorkerLost
-from app.store.database import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

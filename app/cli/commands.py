@@ -22,10 +22,10 @@ from app.cli import coverage, demonstration, exporting, files, importing, tables
 from app.emitters.canonical import fhir_id
 from app.emitters.fhir import FhirVersion
 from app.errors import EligoError
-from app.main import AtHand, at_hand, create_app, ensure_current
+from app.main import AtHand, at_hand, create_app, ensure_current, open_database
 from app.services.options import BadParameter, Options, read_complete, read_max_age
 from app.settings import Settings, load_settings
-from app.store import Database, migrate
+from app.store import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -338,7 +338,7 @@ def migrate_database() -> None:
     """Bring the database of ELIGO_DATABASE_URL to the newest migration."""
 
     async def work() -> tuple[str | None, str | None]:
-        database = Database(load_settings().database_url)
+        database = open_database(load_settings())
         try:
             return await migrate(database)
         finally:
@@ -358,7 +358,7 @@ def openapi() -> None:
 
 
 async def _prepare(settings: Settings) -> None:
-    database = Database(settings.database_url)
+    database = open_database(settings)
     try:
         await ensure_current(database)
     finally:

@@ -15,11 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from app.cli import files
 from app.clients.registry import NUMBER
-from app.errors import EligoError
+from app.errors import DatabaseUnavailable, EligoError
 from app.reader import Reading
 from app.services.forms import JSON, Part
 from app.services.jobs import where
-from app.store.database import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence

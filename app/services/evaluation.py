@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from app.services.core import TrialKey
-from app.services.trials import find_version
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from app.services.options import Options
-    from app.services.trials import OpenStore, Store, Summary
+    from app.services.shelf import Shelf
 
     Fetch = Callable[[Sequence[str]], Awaitable[Mapping[str, str]]]
 
@@ -31,51 +30,26 @@ class Judges(Protocol):
         """An EligibilityReport on a trial within the body."""
 
 
-class Roster:
-    """All trials as this process last saw them, so that a list of thousands is not read anew for every patient."""
-
-    def __init__(self) -> None:
-        self._revision: int | None = None
-        self._trials: Sequence[Summary] = ()
-
-    async def of(self, store: Store) -> Sequence[Summary]:
-        """All trials of the store. Read again where anything has changed since."""
-        revision = await store.revision()
-        if revision != self._revision:
-            self._trials, self._revision = await store.every(), revision
-        return self._trials
-
-
 class Evaluation:
-    """What can be asked of a record. No transaction is open while it is judged."""
+    """What can be asked of a record. No transaction is open while it is judged, and where the database is lost, trials
+    that were judged before still are.
+    """
 
-    def __init__(self, open_store: OpenStore, judges: Judges) -> None:
-        self._open_store = open_store
+    def __init__(self, shelf: Shelf, judges: Judges) -> None:
+        self._shelf = shelf
         self._judges = judges
-        self._roster = Roster()
 
     async def judge(self, trial_id: str, version: int | None, bundle: bytes, options: Options) -> bytes:
         """A report on one trial. TrialNotFound, or what the record is refused for."""
-        async with self._open_store() as store:
-            found = await find_version(store, trial_id, version)
-        summary = found.summary
-
-        async def fetch(_: Sequence[str]) -> dict[str, str]:
-            return {summary.digest: found.document}
-
-        return await self._judges.judge(TrialKey(summary.digest, summary.version), bundle, options, fetch)
+        key = await self._shelf.key(trial_id, version)
+        return await self._judges.judge(key, bundle, options, self._shelf.documents)
 
     async def judge_all(self, bundle: bytes, options: Options, *, status: str, limit: int | None) -> bytes:
         """A summary of every trial, or of those with this recruitment status."""
-        async with self._open_store() as store:
-            trials = await self._roster.of(store)
+        trials = await self._shelf.every()
         keys = [TrialKey(each.digest, each.version) for each in trials if not status or each.status == status.lower()]
-        return await self._judges.judge_all(keys, bundle, options, limit, self._documents)
+        return await self._judges.judge_all(keys, bundle, options, limit, self._shelf.documents)
 
     async def judge_inline(self, body: bytes, options: Options) -> bytes:
         """A report on a trial that came along. UnusableTrial, CodecProblems, or what the record is refused for."""
         return await self._judges.judge_inline(body, options)
-
-    async def _documents(self, digests: Sequence[str]) -> Mapping[str, str]:
-        async with self._open_store() as store:
-            return await store.documents(digests)

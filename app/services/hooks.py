@@ -16,7 +16,6 @@ from app.emitters.cards import CardMaker, is_override_reason, kind_of_suggestion
 from app.errors import EligoError
 from app.fhir.errors import NoPatient, SeveralPatients, UnknownPatient
 from app.services.core import TrialKey
-from app.services.evaluation import Roster
 from app.services.options import Options, Wish
 from app.services.prefetched import gather
 
@@ -30,7 +29,8 @@ if TYPE_CHECKING:
     from app.emitters.prefetch import Template
     from app.services.evaluation import Fetch
     from app.services.prefetched import Gathered
-    from app.services.trials import OpenStore, Summary
+    from app.services.shelf import Shelf
+    from app.services.trials import Summary
 
 Json = dict[str, Any]
 _CLOSED: Final = frozenset(
@@ -182,19 +182,18 @@ class Hooks:
 
     def __init__(
         self,
-        open_store: OpenStore,
+        shelf: Shelf,
         open_feedback: Callable[[], AbstractAsyncContextManager[FeedbackStore]],
         judges: CandidateJudges,
         servers: Servers | None,
         setup: HookSetup,
     ) -> None:
         self._services = {each.id: each for each in setup.services}
-        self._open_store = open_store
+        self._shelf = shelf
         self._open_feedback = open_feedback
         self._judges = judges
         self._servers = servers
         self._setup = setup
-        self._roster = Roster()
         self._templates: dict[tuple[TrialKey, ...], tuple[Template, ...]] = {}
 
     async def discover(self) -> Json:
@@ -253,22 +252,17 @@ class Hooks:
         return found
 
     async def _trials(self, service: HookService) -> tuple[TrialKey, ...]:
-        async with self._open_store() as store:
-            trials = await self._roster.of(store)
+        trials = await self._shelf.every()
         return tuple([TrialKey(each.digest, each.version) for each in trials if service.takes(each)])
 
     async def _asked(self, keys: tuple[TrialKey, ...]) -> tuple[Template, ...]:
         found = self._templates.get(keys)
         if found is None:
-            found = await self._judges.prefetch(keys, self._documents)
+            found = await self._judges.prefetch(keys, self._shelf.documents)
             if len(self._templates) >= _MOST_KNOWN:
                 self._templates.clear()
             self._templates[keys] = found
         return found
-
-    async def _documents(self, digests: Sequence[str]) -> Mapping[str, str]:
-        async with self._open_store() as store:
-            return await store.documents(digests)
 
     async def _fetch_missing(self, call: HookCall, gathered: Gathered, asked: Sequence[Template]) -> None:
         if self._servers is None or not call.fhir_server or not gathered.wanted:
@@ -285,7 +279,9 @@ class Hooks:
     ) -> tuple[Json, list[str]]:
         """What judging gives, and what the clinician must know of the record."""
         try:
-            return orjson.loads(await self._judges.judge_candidates(keys, bundle, options, wish, self._documents)), []
+            return orjson.loads(
+                await self._judges.judge_candidates(keys, bundle, options, wish, self._shelf.documents)
+            ), []
         except NoPatient:
             raise DataUnavailable("it is not there") from None
         except UnknownPatient:
@@ -294,7 +290,9 @@ class Hooks:
         # A sandbox sends one whole record under an invented id, and has no server that could be asked.
         try:
             anyone = replace(options, patient=None)
-            found: Json = orjson.loads(await self._judges.judge_candidates(keys, bundle, anyone, wish, self._documents))
+            found: Json = orjson.loads(
+                await self._judges.judge_candidates(keys, bundle, anyone, wish, self._shelf.documents)
+            )
         except SeveralPatients:
             raise DataUnavailable("others are") from None
         note = f"The call names Patient/{call.patient_id}, but the record sent along is that of {found['patient']}"
@@ -305,8 +303,7 @@ class Hooks:
     async def take_feedback(self, service_id: str, items: Sequence[FeedbackItem]) -> None:
         """Keep what became of cards. The same twice is kept once. NoSuchService, WrongCall."""
         self.service(service_id)
-        async with self._open_store() as store:
-            ids = [each.id for each in await self._roster.of(store)]
+        ids = [each.id for each in await self._shelf.every()]
         known = []
         for place, item in enumerate(items):
             trial_id = trial_of_card(item.card, ids)

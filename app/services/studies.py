@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -11,10 +12,10 @@ from app.emitters.research_study import R4_STATUS, R5_STATES, registry_system
 from app.errors import EligoError
 from app.services import publishing
 from app.services.core import TrialKey
-from app.services.evaluation import Roster
 from app.services.options import BadParameter
 from app.services.publishing import CATALOGUED, Made, StoredTrial
 from app.services.reading import TRIAL_ID
+from app.services.trials import TrialNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from app.emitters.fhir import FhirVersion
     from app.services.core import Desk
     from app.services.fhir_requests import RecordRequest
+    from app.services.shelf import Shelf
     from app.services.trials import OpenStore, Summary, Trials, Version
 
     Fetch = Callable[[Sequence[str]], Awaitable[Mapping[str, str]]]
@@ -78,12 +80,12 @@ class Page:
 class Studies:
     """What is served under /fhir. No transaction is open while something is made or judged."""
 
-    def __init__(self, open_store: OpenStore, bench: Bench, trials: Trials, canonical: Canonical) -> None:
+    def __init__(self, open_store: OpenStore, shelf: Shelf, bench: Bench, trials: Trials, canonical: Canonical) -> None:
         self._open_store = open_store
         self._bench = bench
         self._trials = trials
         self._canonical = canonical
-        self._roster = Roster()
+        self._shelf = shelf
         self._coded: dict[str, tuple[tuple[str, str], ...]] = {}
         self._kept: OrderedDict[tuple[str, str, str], Made] = OrderedDict()
 
@@ -127,8 +129,7 @@ class Studies:
         """Resources for which every test holds. `include` are types that come along with ResearchStudies."""
         if resource_type in CATALOGUED:
             return await self._search_catalogued(resource_type, tests, fhir, offset, limit)
-        async with self._open_store() as store:
-            trials = await self._roster.of(store)
+        trials = await self._shelf.every()
         if any(each.name == "condition" for each in tests):
             await self._code(trials)
         found = [each for each in trials if all(self._fits(each, test, resource_type, fhir) for test in tests)]
@@ -206,23 +207,29 @@ class Studies:
         """A GuidanceResponse of one study. ResourceNotFound, or what the record is refused for."""
         if request.studies or request.inline:
             raise BadParameter("study", "is for the type level; here the study is the one in the address.")
-        found = await self._find("ResearchStudy", ident)
-        key, fetch = _taught(found)
+        key = await self._key(ident)
         return await self._bench.work_on(
-            (key,), fetch, publishing.check, (key,), (), request.bundle, request.options, fhir, is_one=True
+            (key,),
+            self._shelf.documents,
+            publishing.check,
+            (key,),
+            (),
+            request.bundle,
+            request.options,
+            fhir,
+            is_one=True,
         )
 
     async def check_each(self, request: RecordRequest, fhir: FhirVersion) -> bytes:
         """A collection of GuidanceResponses: of the studies that were named or sent along, else of all."""
-        async with self._open_store() as store:
-            trials = await self._roster.of(store)
+        trials = await self._shelf.every()
         if request.studies:
             trials = self._named(trials, request.studies)
         elif request.inline:
             trials = ()
         keys = tuple([TrialKey(each.digest, each.version) for each in trials])
         return await self._bench.work_on(
-            keys, self._documents, publishing.check, keys, request.inline, request.bundle, request.options, fhir,
+            keys, self._shelf.documents, publishing.check, keys, request.inline, request.bundle, request.options, fhir,
             is_one=False,
         )  # fmt: skip
 
@@ -241,9 +248,9 @@ class Studies:
         if request.studies or request.inline:
             raise BadParameter("study", "is not taken here.")
         found = await self._find("PlanDefinition", ident)
-        key, fetch = _taught(found)
+        key = TrialKey(found.summary.digest, found.summary.version)
         return await self._bench.work_on(
-            (key,), fetch, publishing.apply, key, _stored(found), request.bundle, request.options, fhir
+            (key,), self._shelf.documents, publishing.apply, key, _stored(found), request.bundle, request.options, fhir
         )
 
     # --- the store ---------------------------------------------------------------------------------------------------
@@ -255,13 +262,24 @@ class Studies:
                 found = await store.find(ident, version)
                 if found is not None:
                     return found
-            # An id that is no FHIR id is published under another, made of it.
-            for each in await self._roster.of(store):
-                if fhir_id(each.id) == ident:
-                    found = await store.find(each.id, version)
-                    if found is not None:
-                        return found
+        # An id that is no FHIR id is published under another, made of it.
+        named = [each.id for each in await self._shelf.every() if fhir_id(each.id) == ident]
+        async with self._open_store() as store:
+            for each in named:
+                found = await store.find(each, version)
+                if found is not None:
+                    return found
         raise ResourceNotFound(resource_type, ident)
+
+    async def _key(self, ident: str) -> TrialKey:
+        """What names the newest version among compiled ones, also where the database is lost. ResourceNotFound."""
+        if TRIAL_ID.fullmatch(ident) and fhir_id(ident) == ident:
+            with suppress(TrialNotFound):
+                return await self._shelf.key(ident)
+        for each in await self._shelf.every():
+            if fhir_id(each.id) == ident:
+                return TrialKey(each.digest, each.version)
+        raise ResourceNotFound("ResearchStudy", ident)
 
     async def _publish(self, versions: Sequence[Version], types: Sequence[str], fhir: FhirVersion) -> list[Made]:
         """These resources of these trials, trial by trial; made anew only where they are not kept."""
@@ -279,23 +297,9 @@ class Studies:
             self._kept.popitem(last=False)
         return found
 
-    async def _documents(self, digests: Sequence[str]) -> Mapping[str, str]:
-        async with self._open_store() as store:
-            return await store.documents(digests)
-
 
 def _stored(version: Version) -> StoredTrial:
     return StoredTrial(version.summary.version, version.document, version.record)
-
-
-def _taught(version: Version) -> tuple[TrialKey, Fetch]:
-    """What names the version among compiled ones, and how its document is had."""
-    summary = version.summary
-
-    async def fetch(_: Sequence[str]) -> Mapping[str, str]:
-        return {summary.digest: version.document}
-
-    return TrialKey(summary.digest, summary.version), fetch
 
 
 def _matches(text: str, wanted: str, modifier: str) -> bool:

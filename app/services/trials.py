@@ -93,6 +93,9 @@ class Store(Protocol):
     async def find(self, trial_id: str, version: int | None = None) -> Version | None:
         """A version by its number; without one, the newest of a trial that was not taken away."""
 
+    async def summary(self, trial_id: str, version: int | None = None) -> Summary | None:
+        """As `find`, without the texts."""
+
     async def newest(self, trial_id: str) -> Version | None:
         """The newest version, also of a trial that was taken away."""
 

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
 from app.emitters.canonical import Canonical
-from app.errors import EligoError
+from app.errors import DatabaseUnavailable, EligoError
 from app.services import jobs
 from app.services.jobs import Done, Refused
 
@@ -111,13 +111,13 @@ class Workers:
 
     async def judge(self, trial: TrialKey, bundle: bytes, options: Options, fetch: Fetch) -> bytes:
         """A report on one trial; `fetch` brings documents, by digest, that the worker has not seen yet."""
-        return await self._idlest().run_on((trial,), fetch, jobs.judge, trial, bundle, options)
+        return await self.work_on((trial,), fetch, jobs.judge, trial, bundle, options)
 
     async def judge_all(
         self, trials: Sequence[TrialKey], bundle: bytes, options: Options, limit: int | None, fetch: Fetch
     ) -> bytes:
         """Summaries of all these trials, best candidates first."""
-        return await self._idlest().run_on(trials, fetch, jobs.judge_all, trials, bundle, options, limit)
+        return await self.work_on(trials, fetch, jobs.judge_all, trials, bundle, options, limit)
 
     def localise(self, codes: tuple[LocalCode, ...]) -> None:
         """Judge with a site's own codes: each worker is told before its next job."""
@@ -136,18 +136,28 @@ class Workers:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Do any job on trials, which the worker is taught first where it has not seen them."""
-        return await self._idlest().run_on(trials, fetch, job, *args, **kwargs)
+        """Do any job on trials, which the worker is taught first where it has not seen them.
+
+        Where they cannot be fetched, one that has seen all of them does it: a lost database stops no judging.
+        """
+        first = self._idlest()
+        try:
+            return await first.run_on(trials, fetch, job, *args, **kwargs)
+        except DatabaseUnavailable:
+            others = [each for each in self._workers if each is not first and each.knows(trials)]
+            if not others:
+                raise
+        return await min(others, key=lambda each: each.waiting).run_on(trials, fetch, job, *args, **kwargs)
 
     async def judge_candidates(
         self, trials: Sequence[TrialKey], bundle: bytes, options: Options, wish: Wish, fetch: Fetch
     ) -> bytes:
         """The promising trials with their reports."""
-        return await self._idlest().run_on(trials, fetch, jobs.judge_candidates, trials, bundle, options, wish)
+        return await self.work_on(trials, fetch, jobs.judge_candidates, trials, bundle, options, wish)
 
     async def prefetch(self, trials: Sequence[TrialKey], fetch: Fetch) -> tuple[Template, ...]:
         """What should be sent along, so that these trials can be judged."""
-        return await self._idlest().run_on(trials, fetch, jobs.prefetch, trials)
+        return await self.work_on(trials, fetch, jobs.prefetch, trials)
 
     def _idlest(self) -> _Worker:
         return min(self._workers, key=lambda worker: worker.waiting)
@@ -195,6 +205,10 @@ class _Worker:
                 return await self._do(job, *args, **kwargs)
         finally:
             self.waiting -= 1
+
+    def knows(self, trials: Sequence[TrialKey]) -> bool:
+        """Whether the process has seen all of these."""
+        return self._process is not None and self._process.is_alive() and self._known.issuperset(trials)
 
     def close(self) -> None:
         """End the process: it leaves when its pipe closes."""

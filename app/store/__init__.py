@@ -1,13 +1,14 @@
 """The database: trials and their immutable versions. No patient datum is ever written here."""
 
 from app.store.concept_maps import SqlConceptMaps
-from app.store.database import Database, connectable_url
+from app.store.database import Database, Limits, connectable_url
 from app.store.expansions import SqlExpansions
 from app.store.migrate import downgrade, is_current, migrate
 from app.store.trials import SqlTrials
 
 __all__ = [
     "Database",
+    "Limits",
     "SqlConceptMaps",
     "SqlExpansions",
     "SqlTrials",

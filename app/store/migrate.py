@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -13,10 +13,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy.engine import Connection
 
     from app.store.database import Database
 
+T = TypeVar("T")
 _HERE = Path(__file__).parent
 _LOCK = 7_234_501_188_620_417
 """Any number that nobody else locks by."""
@@ -28,22 +31,33 @@ def scripts_folder() -> Path:
     return checkout if (checkout / "env.py").is_file() else _HERE / "migrations"
 
 
-async def migrate(database: Database) -> tuple[str | None, str | None]:
-    """Run what is missing, in one transaction; the revisions before and after."""
+async def migrate(database: Database, revision: str = "head") -> tuple[str | None, str | None]:
+    """Run what is missing up to a revision, in one transaction; the revisions before and after.
+
+    Two that migrate at the same time do so one after the other, and the second finds nothing left to do.
+    """
     database.make_folder()
-    async with database.transaction(locked=True) as connection:
-        if not database.is_sqlite:
-            # Two nodes that start together migrate one after the other; and a migration that has to wait for a table
-            # gives up rather than hold up everybody behind it.
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-            await connection.execute(text("SET LOCAL lock_timeout = '5s'"))
-        return await connection.run_sync(_upgrade)
+    return await _alone(database, partial(_upgrade, revision=revision))
 
 
 async def downgrade(database: Database, revision: str) -> None:
     """Undo what came after a revision (`base`: everything), in one transaction. What only newer tables hold is lost."""
-    async with database.transaction(locked=True) as connection:
-        await connection.run_sync(_downgrade, revision)
+    await _alone(database, partial(_downgrade, revision=revision))
+
+
+async def _alone(database: Database, change: Callable[[Connection], T]) -> T:
+    """Change the tables while nobody else does, and for as long as it takes."""
+    unhurried = database.unhurried()
+    try:
+        async with unhurried.transaction(locked=True) as connection:
+            if not unhurried.is_sqlite:
+                # However long the other one takes, it is waited for; but a migration that has to wait for a table gives
+                # up rather than hold up everybody behind it.
+                await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+                await connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+            return await connection.run_sync(change)
+    finally:
+        await unhurried.close()
 
 
 async def is_current(database: Database) -> bool:
@@ -52,11 +66,11 @@ async def is_current(database: Database) -> bool:
         return await connection.run_sync(_revision) == _newest()
 
 
-def _upgrade(connection: Connection) -> tuple[str | None, str | None]:
+def _upgrade(connection: Connection, revision: str) -> tuple[str | None, str | None]:
     before = _revision(connection)
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
     return before, _revision(connection)
 
 

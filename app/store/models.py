@@ -31,7 +31,16 @@ class TrialRow(Base):
     """A trial: which version counts, and what lists search. `searched` and `conditions` are case-folded."""
 
     __tablename__ = "trial"
-    __table_args__ = (Index("ix_trial_listed", "hidden_at", "status", "id"),)
+    __table_args__ = (
+        Index("ix_trial_listed", "hidden_at", "status", "id"),
+        # Words are found anywhere in these: by their trigrams, which PostgreSQL alone has an index for.
+        *(
+            Index(f"ix_trial_{name}_trgm", name, postgresql_using="gin", postgresql_ops={name: "gin_trgm_ops"}).ddl_if(
+                dialect="postgresql"
+            )
+            for name in ("searched", "conditions")
+        ),
+    )
 
     id: Mapped[str] = mapped_column(String(MAX_ID), primary_key=True)
     version: Mapped[int] = mapped_column(Integer)

@@ -150,6 +150,16 @@ class SqlTrials:
             )
         return await self._version(_whole(trial_id).where(VersionRow.number == version))
 
+    async def summary(self, trial_id: str, version: int | None = None) -> Summary | None:
+        """What lists show of a version that `find` finds."""
+        query = select(*_SUMMARY).where(VersionRow.trial_id == trial_id)
+        if version is None:
+            query = query.join(TrialRow, _is_newest()).where(TrialRow.hidden_at.is_(None))
+        else:
+            query = query.where(VersionRow.number == version)
+        row = (await self._connection.execute(query)).one_or_none()
+        return None if row is None else _summary(tuple(row))
+
     async def newest(self, trial_id: str) -> Version | None:
         """The newest version of a trial, hidden or not."""
         return await self._version(_whole(trial_id).join(TrialRow, _is_newest()))
