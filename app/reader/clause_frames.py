@@ -71,13 +71,35 @@ class ClauseFrames(ClauseState):
         predicate = predicate_of(tokens)
         if predicate is not None and (said := self._predicate(predicate, start, end, tokens)) is not None:
             return said
-        bound = bound_before(text, start, excludes=self.excludes)
+        bound = bound_before(text, start)
         if bound is None:
             return None
+        if bound.duty:
+            return self._duty(bound, Quote(text, start, end))
         body = self.clause(*bound.body)
-        if isinstance(body, NotUnderstood) or (isinstance(body, Judgement) and self._whom(bound) is None):
+        if isinstance(body, NotUnderstood):
             return None
+        if self._whom(bound) is None:
+            if isinstance(body, Judgement):
+                return None
+            if bound.label:
+                # "Patients unfit for X: age over 75": that they are so may be what is asked.
+                return NotUnderstood(flat(text), Quote(text, start, end))
         return self._binding(bound, body)
+
+    def _duty(self, bound: Bound, quote: Quote) -> Criterion:
+        """Reads "Patients with X must Y": Y is asked of those with X, and X of nobody."""
+        body = self._inner(excludes=False).clause(*bound.body)
+        whom = self._whom(bound)
+        unread = NotUnderstood(flat(quote.text), quote)
+        if whom is None and (self.excludes or isinstance(body, NotUnderstood | Judgement)):
+            return question(quote.text, quote) if isinstance(body, Judgement) and not self.excludes else unread
+        if not self.excludes:
+            return self._binding(bound, body)
+        if isinstance(body, NotUnderstood):
+            return unread
+        self.context.note("A requirement among the exclusions: what excludes is that it is not met.")
+        return self._binding(bound, Not(body, quote))
 
     def _predicate(self, predicate: Predicate, start: int, end: int, tokens: list[Token]) -> Criterion | None:
         """Reads "X are not eligible" (X excludes), "X is allowed" (binds nobody), "X is required"."""

@@ -21,9 +21,11 @@ from app.criteria.nodes import (
 )
 from app.reader.clause_frames import ClauseFrames
 from app.reader.clause_state import Depth, flat, leaves, things
+from app.reader.counting import counted, counts_a_list
 from app.reader.drafts import Draft, question
 from app.reader.scan_state import UnreadError
-from app.reader.scanner import Scanner
+from app.reader.scan_time import in_frame
+from app.reader.scanner import Scanner, shared_frame
 from app.reader.tokens import NameKind, Token, names_of
 
 # Topics that say to whom or to what time a line speaks: leaving them out would change it.
@@ -43,6 +45,14 @@ _SPLITS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r",\s+and\s+", re.IGNORECASE), "list"),
     (re.compile(r"(?:,|(?<=[^\s,]))\s+or\s+(?=(?:in combination|combined)\b)", re.IGNORECASE), "or"),
     (re.compile(r"(?<=\S)\s+and\s+", re.IGNORECASE), "list"),
+)
+# Words that count the things behind them, up to a colon or to the first of them.
+_COUNTED = re.compile(
+    r"^(?P<lead>[^:;]{0,120}?\b(?:(?:any|all|both|either|none|one|two|three|four|five|each|\d)(?:\s+\(\d\))?"
+    r"(?:\s+or\s+more)?(?:\s+(?:one|two))?\s+of\b|the\s+following\b)[^:;]{0,120}?\s*:|"
+    r"\W*(?:at\s+least\s+|any\s+)(?:one|two|three|four|five|\d)(?:\s+or\s+more)?\s+of(?:\s+(?:the\s+)?following)?\b)"
+    r"\s*(?P<body>\S.*)$",
+    re.IGNORECASE | re.DOTALL,
 )
 _EXAMPLES = re.compile(r"\b(?:such as|including|for example)\s+", re.IGNORECASE)
 _MOST_CUTS = 24
@@ -70,6 +80,32 @@ class ClauseSplits(ClauseFrames):
         asked = Quote(text, start, end)
         return AnyOf((named, question(text, asked)), asked)
 
+    def _counted(self, start: int, end: int) -> Criterion | None:
+        """Reads "at least two of the following: A, B, C", "at least one of A, B or C"; None where it is no list."""
+        text = self.context.source[start:end]
+        match = _COUNTED.match(text)
+        if match is None:
+            return None
+        quote = Quote(text, start, end)
+        lead = start + match.end("lead")
+        frame, negative, left_over = shared_frame(self.context, start, lead)
+        if left_over or (negative and self.excludes):
+            return NotUnderstood(flat(text), quote)
+        saved, self.context.frame = self.context.frame, frame
+        try:
+            scanner = Scanner(self.context, start + match.start("body"), end, excludes=self.excludes or negative)
+            read = scanner.read_list()
+            parts = read if frame is None else tuple(in_frame(part, frame) for part in read)
+        except UnreadError:
+            return NotUnderstood(flat(text), quote)
+        finally:
+            self.context.frame = saved
+        node = counted(match["lead"], parts, quote, negative=negative)
+        if node is not None:
+            return node
+        # "The following: A, B": among what excludes, each does.
+        return AnyOf(parts, quote) if self.excludes and not negative else None
+
     def _topic(self, match: re.Match[str], start: int, end: int) -> Criterion | None:
         topic = self.context.tokens(start, start + match.end(1))
         saved, self.context.topic = self.context.topic, self._topic_things(start, start + match.end(1))
@@ -92,6 +128,11 @@ class ClauseSplits(ClauseFrames):
         """A topic may be left out of the reading only where it changes nothing: its things are those of the body."""
         if any(token.stem == "without" for token in topic):
             return True
+        if topic and counts_a_list(self.context.source[topic[0].start : topic[-1].end]):
+            return False
+        announce = self.context.phrases.announce
+        if all(set(token.words or (token.stem,)) <= announce for token in topic if token.stem != ":"):
+            return True  # "adequate bone marrow function"
         if any(token.duration is not None for token in topic):
             # "Within 4 weeks before enrollment: ..." says when.
             return False

@@ -24,6 +24,7 @@ from app.reader.clause_followers import ClauseFollowers
 from app.reader.clause_state import flat, is_turned, things
 from app.reader.drafts import question
 from app.reader.frames import Bound, bound_behind
+from app.reader.kin import own_part
 
 _SENTENCE = re.compile(r"(?<=[.。])(?<!e\.g\.)(?<!i\.e\.)(?<!vs\.)(?<!etc\.)\s+(?=[A-Z(-])|(?<=etc\.)\s+(?=[A-Z])")
 _TOPIC = re.compile(r"^([A-Za-z][^:;()]{2,90}?(?:\([^)]*\)[^:;()]*)?):\s+(?=\S)")
@@ -164,12 +165,16 @@ class Clauses(ClauseFollowers):
             return question(text, quote)
         if len(tokens) > _LONGEST:
             return question(text, quote) if "judgement" in cues else NotUnderstood(flat(text), quote)
+        if (of_a_list := self._counted(start, end)) is not None:
+            return of_a_list
         if topic := _TOPIC.match(text):
             node = self._topic(topic, start, end)
             if node is not None:
                 return node
         if "consent" in cues and (consent := self._consent(tokens, cues, quote)) is not None:
             return consent
+        if (kin := own_part(text)) is not None:
+            return self._own_or_family(start, end, kin, quote)
         if (framed := self._framed(start, end, tokens)) is not None:
             return framed
         node = self._scan(start, end)
@@ -190,6 +195,15 @@ class Clauses(ClauseFollowers):
         if "judgement" in cues:
             return question(text, quote)
         return NotUnderstood(flat(text), quote)
+
+    def _own_or_family(self, start: int, end: int, kin: tuple[int, bool], quote: Quote) -> Criterion:
+        """The patient's own history is recorded as such; that of the family is for a person to tell."""
+        at, denied = kin
+        own = self._inner(excludes=True).clause(start + at, end)
+        if isinstance(own, NotUnderstood) or (denied and self.excludes):
+            return NotUnderstood(flat(quote.text), quote)
+        either = AnyOf((own, NotUnderstood(f"In the family: {flat(quote.text)}", quote)), quote)
+        return Not(either, quote) if denied else either
 
 
 def _unsure(node: Criterion) -> Criterion:

@@ -67,7 +67,11 @@ class Frame:
 
 @dataclass(slots=True)
 class Context:
-    """`source` is quoted, `text` (same offsets, abbreviations blanked) is read."""
+    """`source` is quoted, `text` (same offsets, abbreviations blanked) is read.
+
+    `subjects` are the conditions that the trial says it is in or asks for; `in_no_malignancy`: it says what it is in,
+    and nothing of that is a malignancy.
+    """
 
     source: str
     text: str
@@ -75,6 +79,8 @@ class Context:
     phrases: Phrases
     study_disease: tuple[str, ...] = ()
     is_oncology: bool = False
+    in_no_malignancy: bool = False
+    subjects: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
     topic: tuple[Draft, ...] = ()
     last_condition: str = ""
@@ -112,6 +118,14 @@ class Context:
         codes = concept.codes if concept is not None else ()
         return bool(codes) and all(
             wide in self.catalogue.index.place(each.system.value, each.code).concepts for each in codes
+        )
+
+    def in_one_of(self, concept: str) -> bool:
+        """The trial is in a condition that is `concept`, or that it may be a kind of."""
+        closure = self.catalogue.index.closure
+        return any(
+            each == concept or each in closure.get(concept, frozenset()) or concept in closure.get(each, frozenset())
+            for each in self.subjects
         )
 
     def one(self, unit: str) -> Duration:

@@ -72,6 +72,7 @@ class Draft:
     negated: bool = False
     confirm: str | None = None
     adjective: bool = False
+    degree_behind: bool = False  # said of this name alone, in brackets behind it
     said_before: Criterion | None = None  # of words not read: what may be said of the whole list
     timed: Timing | None = None  # what a word of its own says of when ("prior A")
     alternatives: list[Criterion | Draft] = field(default_factory=list)

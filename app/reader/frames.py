@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ _ANYBODY = re.compile(
     r"(?:men|males?)\s+(?:and|or)\s+(?:women|females?)|(?:women|females?)\s+(?:and|or)\s+(?:men|males?))\s*$",
     re.IGNORECASE,
 )
+_RELATIVE = re.compile(r"\b(?:who|that|which)\W*$", re.IGNORECASE)
 _PREDICATES = ("not-allowed", "allowed", "required")
 _CLOSING = frozenset(
     """for from in into the this study trial participation participating enrollment inclusion entry to participate
@@ -57,10 +58,15 @@ _STRINGS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """`cond` is whom the clause binds, `body` what is asked of them; spans of the text."""
+    """`cond` is whom the clause binds, `body` what is asked of them; spans of the text.
+
+    `duty`: they "must" do or be it, so that who they are is never what is asked; `label`: a colon stands between.
+    """
 
     cond: tuple[int, int]
     body: tuple[int, int]
+    duty: bool = False
+    label: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +77,15 @@ class Predicate:
     stop: int
 
 
-def bound_before(text: str, start: int, *, excludes: bool) -> Bound | None:
+def bound_before(text: str, start: int) -> Bound | None:
     """Reads "If X, Y", "For patients with X: Y", "Patients with X must Y"; None where everybody is meant."""
-    for pattern in (_IF, _FOR, _LABEL) if excludes else (_IF, _FOR, _LABEL, _MUST):
+    for pattern in (_IF, _FOR, _LABEL, _MUST):
         match = pattern.match(text)
         if match is not None and not _ANYBODY.match(match["cond"]):
-            return _bound(match, start)
+            duty = pattern is _MUST
+            if duty and _RELATIVE.search(match["cond"]):
+                return None  # "patients who must take A": what they must do says who they are
+            return replace(_bound(match, start), duty=duty, label=pattern is _LABEL)
     return None
 
 

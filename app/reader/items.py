@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from app.reader.headings import announces, is_section, keeps_list, part_name, side_heading
+from app.reader.inline_lists import inline_list
 from app.reader.registration import Kind
 
 _BULLET = re.compile(r"(?:[•●▪◦○■□➢►·*#]+|-(?!\d)|o(?=\s{2,}|\s[A-Z]))\s*")
@@ -32,6 +33,7 @@ class Item:
     `part` is the heading that binds it to one part of the study, `topic` the section name it stands under, `either`
     says that its own words and its children are alternatives ("... or" at the end of a line). `under` is the item of
     the same list whose words may hold for it ("at least one of the following:" before items of the same indent).
+    `link` is the word that joins the children of a list within one line ("and", "or", or "" where none does).
     """
 
     kind: Kind
@@ -45,6 +47,7 @@ class Item:
     topic: tuple[int, int] | None = None
     either: bool = False
     under: Item | None = None
+    link: str = ""
 
     @property
     def stop(self) -> int:
@@ -104,7 +107,19 @@ def split_items(text: str, start: int, end: int, kind: Kind | None) -> list[Item
             continue
         line.opens = following is not None and following.indent > line.indent
         tree.add(line, side)
-    return _either(tree.roots, text)
+    return [_opened(item, text) for item in _either(tree.roots, text)]
+
+
+def _opened(item: Item, text: str) -> Item:
+    """The item, and those under it, with the list that stands within its own line made its children."""
+    if item.children:
+        item.children = [_opened(child, text) for child in item.children]
+        return item
+    found = inline_list(text, item.start, item.end)
+    if found is not None:
+        item.end, item.link = found.lead, found.link
+        item.children = [Item(item.kind, "", "inline", item.indent, *span, topic=item.topic) for span in found.parts]
+    return item
 
 
 def _either(items: list[Item], text: str) -> list[Item]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from app.criteria.nodes import (
     AllOf,
     AnyOf,
-    AtLeast,
     Criterion,
     HasCondition,
     If,
@@ -19,9 +18,11 @@ from app.criteria.nodes import (
     children,
 )
 from app.reader.clauses import Clauses
+from app.reader.counting import counted, says_every
 from app.reader.headings import announces, keeps_list, part_name
 from app.reader.items import LINKED, LINKS
 from app.reader.registration import Kind
+from app.reader.scan_time import in_frame
 from app.reader.scanner import shared_frame
 
 if TYPE_CHECKING:
@@ -32,15 +33,6 @@ _ANNOUNCES = re.compile(
     r"(?:[:：]|\b(?:the following|as follows|listed below|defined below|as below|following criteria)\b[\s.]*)\s*$",
     re.IGNORECASE,
 )
-_NUMBER_WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
-_COUNT = re.compile(
-    r"\b(?:at\s+least|minimum\s+of|≥|>=|more\s+than\s+or\s+equal\s+to)\s*(?P<least>\d|one|two|three|four|five)\b|"
-    r"\b(?P<more>\d|one|two|three|four|five)\s+(?:\(\d\)\s+)?or\s+more\b|"
-    r"\b(?P<exact>two|three|four|five|[2-5])\s+of\s+the\b",
-    re.IGNORECASE,
-)
-_ANY = re.compile(r"\b(?:any|one|either)\b", re.IGNORECASE)
-_EVERY = re.compile(r"\b(?:all|each|every|both)\b", re.IGNORECASE)
 _NONE = re.compile(r"\b(?:no|none|not|without|absence|free|never|neither)\b", re.IGNORECASE)
 _CONDITIONAL = re.compile(
     r"\b(?:if|for|when|where|in case|unless|who|whose|women|woman|men|males?|females?|with|receiving|taking)\b",
@@ -146,7 +138,7 @@ def _list(item: Item, context: Context, *, excludes: bool) -> Criterion:
             *(read_item(child, context, excludes=excludes) for child in item.children),
         ]
         return AnyOf(tuple(parts), quote)
-    if not _opens(own):
+    if not _opens(own) and not any(child.style == "inline" for child in item.children):
         return _sentence_and_list(item, context, quote, excludes=excludes)
     return _Opened(item, context, excludes=excludes).read(quote)
 
@@ -220,27 +212,22 @@ class _Opened:
     def _parts(self, excludes: bool, frame: Frame | None) -> tuple[Criterion, ...]:  # noqa: FBT001 - a frame, not a switch
         saved, self.context.frame = self.context.frame, frame
         try:
-            return tuple(read_item(child, self.context, excludes=excludes) for child in self.item.children)
+            parts = tuple(read_item(child, self.context, excludes=excludes) for child in self.item.children)
+            return parts if frame is None else tuple(in_frame(part, frame) for part in parts)
         finally:
             self.context.frame = saved
 
     def _joined(self, parts: tuple[Criterion, ...], quote: Quote, *, negative: bool) -> Criterion:
-        count = _count(self.own)
+        read = counted(self.own, parts, quote, negative=negative)
+        if read is not None:
+            return read
         if negative:
-            if _EVERY.search(self.own) or (count or 1) > 1:
-                return _unread(self.context.source, self.item.start, self.item.stop)
-            return Not(AnyOf(parts, quote) if len(parts) > 1 else parts[0], quote)
-        if len(parts) == 1:
-            return parts[0]
-        if count is not None and count > 1:
-            return AtLeast(count, parts, quote)
-        every = _EVERY.search(self.own) is not None
-        if count == 1 or (_ANY.search(self.own) and not every):
-            return AnyOf(parts, quote)
-        if self.excludes and not every:
+            return _unread(self.context.source, self.item.start, self.item.stop)
+        every = says_every(self.own)
+        if (self.excludes and not every) or self.item.link == "or":
             return AnyOf(parts, quote)
         linked = any(child.either for child in self.item.children)
-        if not every and not self.excludes and (linked or _alternatives(parts)):
+        if not every and self.item.link != "and" and (linked or _alternatives(parts)):
             return _all_or_any(parts, quote)
         return AllOf(parts, quote)
 
@@ -249,7 +236,7 @@ class _Opened:
         words = _unread(self.context.source, self.item.start, self.item.end)
         if self.excludes:
             head = _WHO.sub("", self.own)
-            if _NARROWS.search(head) or _EVERY.search(head) or re.search(r"\band\b", head) or negated(head):
+            if _NARROWS.search(head) or says_every(head) or re.search(r"\band\b", head) or negated(head):
                 return AllOf((words, node), quote)
             # A plain heading: each thing listed under it excludes; where nothing says that the list is whole, the
             # heading itself may exclude as well.
@@ -278,11 +265,3 @@ def reads_whole(node: Criterion) -> bool:
 def negated(text: str) -> bool:
     """A word that turns the meaning stands in it."""
     return _NONE.search(text) is not None
-
-
-def _count(own: str) -> int | None:
-    match = _COUNT.search(own)
-    if match is None:
-        return None
-    written = (match["least"] or match["more"] or match["exact"]).lower()
-    return _NUMBER_WORDS.get(written) or int(written)

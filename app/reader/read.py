@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from app.criteria.nodes import (
@@ -37,6 +38,13 @@ if TYPE_CHECKING:
     from app.criteria.record import Population
     from app.knowledge.catalogue import Catalogue
     from app.reader.items import Item
+
+# What names a malignancy, whether or not the catalogue has it.
+_ONCOLOGY = re.compile(
+    r"cancer|tumou?r|carcino|lymphom|leuk[ae]+mi|sarcom|myelom|melanom|neoplas|malignan|oncolog|blastom|gliom|"
+    r"metasta|mesotheliom|myelodysplas",
+    re.IGNORECASE,
+)
 
 
 def read_registration(text: str, catalogue: Catalogue) -> Registration:
@@ -79,6 +87,9 @@ def read_items(
     accepted = _accepted(read, catalogue)
     context.is_oncology = bool(accepted or named)
     context.study_disease = accepted or context.study_disease
+    context.subjects = _subjects(about, read, context)
+    said = " ".join((*about, *(text[item.start : item.stop] for item in inclusions)))
+    context.in_no_malignancy = any(about) and not context.is_oncology and _ONCOLOGY.search(said) is None
     structured = _structured(population, read)
     read.extend(_criterion(item, f"E{n}", context, text) for n, item in enumerate(exclusions, 1))
     return (*structured, *read), ()
@@ -134,6 +145,18 @@ def _diseases_in(about: tuple[str, ...], context: Context) -> tuple[str, ...]:
             if concept and _is_primary(concept, context.catalogue) and concept not in found:
                 found.append(concept)
     return tuple(found)
+
+
+def _subjects(about: tuple[str, ...], read: list[ReadCriterion], context: Context) -> tuple[str, ...]:
+    """Every condition that the trial names as its subject, or asks for."""
+    found = {
+        names_of(token, NameKind.CONDITION)[NameKind.CONDITION]
+        for text in about
+        for token in tokenise(text, 0, len(text), context.phrases)
+        if names_of(token, NameKind.CONDITION)
+    }
+    asked = (leaf for criterion in read for leaf in _required(criterion.expression))
+    return tuple(sorted(found | {leaf.concept for leaf in asked if isinstance(leaf, HasCondition)}))
 
 
 def _is_primary(concept: str, catalogue: Catalogue) -> bool:

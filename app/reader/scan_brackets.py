@@ -19,11 +19,12 @@ from app.criteria.nodes import (
     Quantity,
     Route,
     Scored,
+    Timing,
 )
 from app.reader.drafts import Draft, question
 from app.reader.measures import comparator, read_limit
 from app.reader.scan_exceptions import ScanExceptions
-from app.reader.scan_state import UnreadError
+from app.reader.scan_state import Pre, UnreadError
 from app.reader.tokens import NameKind, Token, names_of
 
 _LISTED = "of the kind listed"
@@ -166,6 +167,9 @@ class ScanBrackets(ScanExceptions):
         except UnreadError:
             self._restrict(self._question(inner), inner[-1].end)
             return
+        if not sub.drafts:
+            self._qualify(sub, inner)
+            return
         node = sub.defined()
         if last.kind is NameKind.CONDITION:
             if isinstance(node, AnyOf) and all(isinstance(part, Measured) for part in node.parts):
@@ -178,6 +182,37 @@ class ScanBrackets(ScanExceptions):
             last.end = max(last.end, inner[-1].end)
         else:
             raise UnreadError(self.text[inner[0].start : inner[-1].end])
+
+    def _qualify(self, sub: ScanBrackets, inner: list[Token]) -> None:
+        """Reads "(uncontrolled)", "(within 6 months)": of the name before it; behind a list, perhaps of all of it."""
+        last, end = self.drafts[-1], inner[-1].end
+        said, pre = sub.pre.degrees, sub.pre
+        only_degrees = Pre(degrees=said) == pre and sub.lead in {None, self.context.lead} and not sub.treat
+        behind_all = all(token.stem == "." for token in self.tokens[self.i :])
+        others = self.drafts[self.barrier : -1] if behind_all else []
+        if said and only_degrees and last.kind is NameKind.CONDITION:
+            last.degree_behind = not last.degrees
+            last.degrees, last.end = [*last.degrees, *said], end
+            self._doubt_degree(said, others)
+        elif sub.lead is not None and sub.lead.timing is Timing.WITHIN and sub.pre == Pre() and not others:
+            kept, self.barrier = self.barrier, len(self.drafts) - 1
+            self._close_window(sub.lead, end)
+            self.barrier = kept
+        elif sub.lead == EVER and pre == Pre() and not others and last.kind is NameKind.CONDITION:
+            last.when, last.end = EVER, end
+        elif sub.lead is not None or others:
+            raise UnreadError(self.text[inner[0].start : end])
+        else:
+            self._restrict(self._question(inner), end)
+
+    def _doubt_degree(self, said: list[str], others: list[Draft]) -> None:
+        """Whether a degree behind a list is said of those before the last too, is for a person to tell."""
+        for draft in others:
+            if draft.kind is NameKind.CONDITION and not draft.degrees:
+                words = self._quote(draft.start, draft.end)
+                name = " ".join(words.text.split())
+                doubt = NotUnderstood(f"Is “{' '.join(said)}” said of “{name}” too, and is it so?", words)
+                draft.restricts.append(doubt)
 
     def defined(self) -> Criterion:
         """A bracket's facts as one condition. Commas alone between results may mean both or either: both decides true,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from app.criteria.nodes import CURRENT, EVER, InStudy, Outcome, Reproductive, ReproductiveIs
+from app.criteria.nodes import CURRENT, EVER, InStudy, NotUnderstood, Outcome, Reproductive, ReproductiveIs
 from app.reader.drafts import Draft, question
 from app.reader.scan_function import ScanFunction
 from app.reader.scan_state import Pre, UnreadError
@@ -131,12 +131,8 @@ class ScanFacts(ScanFunction):
             draft.degrees = list(self.drafts[-1].degrees)
         # "Prior malignancy" among the exclusions of a trial in a malignancy cannot mean the disease under study.
         barred = self.excludes or self.negative
-        alone = pre.other and kind is NameKind.CONDITION and not self.drafts
-        if alone and not self.context.catalogue.concepts[concept].malignancy:
-            raise UnreadError(token.stem)  # "other heart disease": other than what, the clause does not say
-        draft.other = (pre.other and barred) or (
-            barred and self.context.is_oncology and concept == "malignant-neoplasm"
-        )
+        other = pre.other or (barred and self.context.is_oncology and concept == "malignant-neoplasm")
+        self._other(draft, concept, said=pre.other, other=other and barred)
         draft.suspected = self.suspected
         draft.timed, self.timed = self.timed, None
         if kind is NameKind.ALLERGEN and concept == "drug-allergy" and not _SAYS_ALLERGY.search(token.stem):
@@ -169,6 +165,28 @@ class ScanFacts(ScanFunction):
             draft.outcome = pre.outcome
         else:
             self._outcome(draft)
+
+    def _other(self, draft: Draft, concept: str, *, said: bool, other: bool) -> None:
+        """Reads "other A": another than the disease under study, where A is a malignancy; else for a person to tell.
+
+        "A or other B" is any B, but where the trial is in a B itself.
+        """
+        if draft.kind is not NameKind.CONDITION:
+            draft.other = other
+            return
+        if self.context.catalogue.concepts[concept].malignancy:
+            draft.other = other and not (said and self.context.in_no_malignancy)
+            return
+        if not said:
+            return
+        if not other:
+            if not self.drafts:
+                raise UnreadError("other")  # "other heart disease": other than what, the clause does not say
+            return
+        if not self.drafts or self.context.in_one_of(concept):
+            words = self._quote(draft.start, draft.end)
+            name = " ".join(words.text.split())
+            draft.restricts.append(NotUnderstood(f"Is this “{name}” another than the one that the trial is in?", words))
 
     def _outcome(self, draft: Draft) -> None:
         """Reads "HIV positive", "HBsAg negative" after the name."""

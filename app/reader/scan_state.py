@@ -9,6 +9,7 @@ from app.criteria.nodes import AnyOf, Criterion, NotUnderstood, Outcome, Quote, 
 from app.reader.drafts import Draft, make, question
 from app.reader.measures import name_first
 from app.reader.sharing import share_words
+from app.reader.timings import join_timings
 from app.reader.tokens import Tok, Token
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ class ScanState:
         self.start, self.end = start, end
         self.excludes = excludes
         self.tokens = (
-            tokens if tokens is not None else name_first(share_words(context.tokens(start, end), context.phrases))
+            tokens
+            if tokens is not None
+            else join_timings(name_first(share_words(context.tokens(start, end), context.phrases)))
         )
         self.i = 0
         self.drafts: list[Draft] = []

@@ -11,6 +11,7 @@ from app.criteria.nodes import (
     Judgement,
     Not,
     NotUnderstood,
+    Quote,
     Route,
     Scored,
     Timing,
@@ -161,8 +162,10 @@ class ScanTails(ScanWords):
             depth += {"(": 1, ")": -1}.get(token.stem, 0)
             if depth == 0 and (token.stem == ";" or (token.stem == "or" and self._starts_anew(at + 1))):
                 return at
-            own_window = self.tokens[self.i].stem == "with" or self._lacks()
-            if depth == 0 and {"new-group", "within"} & set(token.cues) and not own_window:
+            if depth == 0 and {"new-group", "within"} & set(token.cues) and self.tokens[self.i].stem != "with":
+                if "within" in token.cues and _denies(self.tokens[self.i]):
+                    at += 1  # "A > 10 without B within 2 weeks": the window is that of what was not given
+                    continue
                 return at
             if (
                 depth == 1
@@ -173,10 +176,6 @@ class ScanTails(ScanWords):
                 return at
             at += 1
         return at
-
-    def _lacks(self) -> bool:
-        """Reads "hemoglobin ≥ 9 g/dL without transfusion within 7 days": when is said of what must not have been."""
-        return self.tokens[self.i].stem == "without" and self.drafts[-1].is_result
 
     def _starts_anew(self, at: int) -> bool:
         """Something that can only be the head of a new item: a verb of its own, or its own degree before a name."""
@@ -220,6 +219,8 @@ class ScanTails(ScanWords):
                 return node
             if tail[0].stem == "who":
                 raise UnreadError("who")
+        if last.is_result and _denies(tail[0]) and (denied := self._not_given(tail[1:], quote)) is not None:
+            return denied
         if required or "treat" in tail[0].stem:
             treated = self._given(tail[1:] if required else tail)
             if treated is not None:
@@ -229,6 +230,13 @@ class ScanTails(ScanWords):
         ):
             return question(quote.text, quote)
         return self._question(plain or tail)
+
+    def _not_given(self, body: list[Token], quote: Quote) -> Criterion | None:
+        """Reads "without transfusion within 2 weeks" behind a value: that treatment was not given in the window."""
+        node = self._given(body)
+        if isinstance(node, HadTreatment) and node.when.timing is Timing.WITHIN:
+            return Not(node, quote)
+        return None
 
     def _given(self, body: list[Token]) -> Criterion | None:
         """Reads "requiring insulin", "treated with metformin": that treatment, where nothing else is said."""
@@ -247,3 +255,8 @@ def reads_facts(node: Criterion) -> bool:
     """Every leaf is a recorded fact, nothing is left to a person."""
     inner = children(node)
     return all(map(reads_facts, inner)) if inner else isinstance(node, HasCondition | HadTreatment)
+
+
+def _denies(token: Token) -> bool:
+    """Reads "without", "not receiving", "not requiring"."""
+    return "neg" in token.cues or token.stem.split()[0] in {"without", "not", "no"}

@@ -29,6 +29,7 @@ from app.reader.tokens import NameKind, Tok
 
 if TYPE_CHECKING:
     from app.criteria.time import Duration
+    from app.reader.context import Frame
     from app.reader.drafts import Draft
 
 
@@ -195,6 +196,7 @@ class ScanTime(ScanState):
             if draft.when is None
             and draft.elapsed is None
             and (draft is self.drafts[-1] or not (_is_state(draft.degrees) or draft.id in REPRODUCTIVE))
+            and (draft is self.drafts[-1] or draft.lead is None or draft.lead.timing is not Timing.WITHIN)
         ]
         if not open_drafts:
             self.lead = when
@@ -393,7 +395,7 @@ def _is_countable(duration: Duration) -> bool:
 def fact_in_window(node: Criterion, when: When) -> Criterion:
     """A measured value, a result or a study is asked for in the window; whom a limit is for is not."""
     match node:
-        case InStudy():
+        case InStudy() if node.when.timing is not Timing.WITHIN:
             return replace(node, when=when)
         case Measured() | Scored() | ResultIs() if node.within is None:
             return replace(node, within=when.duration)
@@ -404,3 +406,9 @@ def fact_in_window(node: Criterion, when: When) -> Criterion:
             return replace(node, then=fact_in_window(then, when), otherwise=rest)
         case _:
             return node
+
+
+def in_frame(node: Criterion, frame: Frame) -> Criterion:
+    """A value of a list is asked for in the window that the words before the list name."""
+    windowed = frame.lead is not None and frame.lead.timing is Timing.WITHIN
+    return fact_in_window(node, frame.lead) if frame.lead is not None and windowed else node

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from app.criteria.nodes import AllOf, AnyOf, Criterion, Elapsed, If, Not, NotUnderstood, Preference, Quote
 from app.reader.context import Frame
+from app.reader.counting import count_span
 from app.reader.drafts import question
 from app.reader.gates import GATES
 from app.reader.scan_recovery import Member, ScanRecovery
@@ -45,6 +46,17 @@ class Scanner(ScanRecovery):
         if recover and all(draft.kind is None and isinstance(draft.node, NotUnderstood) for draft in self.drafts):
             raise UnreadError(self.text[self.start : self.end])
         return self.assemble()
+
+    def read_list(self) -> tuple[Criterion, ...]:
+        """The things of a list whose joiners say nothing of how many of them are meant; raises UnreadError."""
+        self.scan()
+        self._finish()
+        joins = set(self.joins[: len(self.drafts) - 1])
+        said = self.negative or self.sex or self.applies or self.exempt or self.otherwise or self.extra
+        if not self.drafts or said or {"and", "or"} <= joins or any(draft.elapsed for draft in self.drafts):
+            raise UnreadError(self.text[self.start : self.end])
+        self._share_degrees()
+        return tuple(self._made(draft) for draft in self.drafts)
 
     def scan(self, *, recover: bool = False) -> None:
         """Read to the last word without assembling."""
@@ -181,7 +193,7 @@ class Scanner(ScanRecovery):
     def _share_degrees(self) -> None:
         """Reads "severe arrhythmia or conduction abnormality": whether the degree is shared is for a person to tell."""
         first, *others = self.drafts
-        if len(others) == 1 and 0 in self.pauses:
+        if first.degree_behind or (len(others) == 1 and 0 in self.pauses):
             return  # "symptomatic A, or B"
         if first.said_before is not None:
             # "ongoing <what cannot be read>, A or B": whether it is said of A and B too, nothing says.
@@ -209,12 +221,15 @@ def shared_frame(context: Context, start: int, end: int) -> tuple[Frame | None, 
     """What the words before a list say of its items, whether they say "none of", and whether words are left over."""
     scanner = Scanner(context, start, end, excludes=False)
     announce = context.phrases.announce
+    counts = count_span(context.source, start, end)
+    defined = any("defined-by" in token.cues for token in scanner.tokens)
     listed = next((k for k, token in enumerate(scanner.tokens) if token.stem == "following"), len(scanner.tokens))
     kept = [
         token
         for k, token in enumerate(scanner.tokens)
-        if not (token.stem in announce or token.stem in {":", ",", "(", ")", ".", "/", "-"})
-        and not ("ge" in token.cues or token.stem.isdigit())
+        if not counts[0] <= token.start < counts[1]
+        and not (set(token.words or (token.stem,)) <= announce or token.stem in {":", ",", "(", ")", ".", "/", "-"})
+        and not ({"ge", "defined-by"} & set(token.cues) or token.stem.isdigit())
         and not (k > listed and not token.cues and token.duration is None and token.number is None)
     ]
     scanner.tokens = kept
@@ -230,7 +245,7 @@ def shared_frame(context: Context, start: int, end: int) -> tuple[Frame | None, 
         scanner.allergy,
         scanner.suspected,
         scanner.planned,
-        tuple(scanner.pre.degrees),
+        () if defined else tuple(scanner.pre.degrees),  # "significant A, defined as": each of the list is one
     )
     return (None if frame == Frame() else frame), scanner.negative, False
 
