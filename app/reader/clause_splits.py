@@ -89,6 +89,9 @@ class ClauseSplits(ClauseFrames):
         quote = Quote(text, start, end)
         lead = start + match.end("lead")
         frame, negative, left_over = shared_frame(self.context, start, lead)
+        excepts = any({"except", "unless"} & set(token.cues) for token in self.context.tokens(start, lead))
+        if left_over and (excepts or not counts_a_list(match["lead"])):
+            return None
         if left_over or (negative and self.excludes):
             return NotUnderstood(flat(text), quote)
         saved, self.context.frame = self.context.frame, frame
