@@ -40,7 +40,7 @@ _ALIASES = {"as_of": "asOf", "max_age": "maxAge"}
 router = APIRouter(prefix=ROOT, include_in_schema=False)
 
 
-def _studies(request: Request) -> Studies:
+async def _studies(request: Request) -> Studies:
     found: Studies = request.app.state.studies
     return found
 
@@ -50,7 +50,7 @@ def _local_codes(request: Request) -> LocalCodes:
     return found
 
 
-def _canonical(request: Request) -> Canonical:
+async def _canonical(request: Request) -> Canonical:
     found: Canonical = request.app.state.canonical
     return found
 

@@ -72,7 +72,7 @@ _CALL = msgspec.json.Decoder(_Call)
 _FEEDBACK = msgspec.json.Decoder(_Feedback)
 
 
-def _hooks(request: Request) -> Hooks:
+async def _hooks(request: Request) -> Hooks:
     found: Hooks = request.app.state.hooks
     return found
 
@@ -182,9 +182,7 @@ async def call_service(service_id: str, request: Request, hooks: HooksUse) -> Re
     hooks.service(service_id)
     _, body = await bodies.read_bytes(request, bodies.JSON)
     public = request.app.state.callers.public(request)
-    return Response(
-        orjson.dumps(await hooks.call(service_id, _read_call(body), public, datetime.now(UTC).date())), media_type=_JSON
-    )
+    return Response(await hooks.call(service_id, _read_call(body), public, datetime.now(UTC).date()), media_type=_JSON)
 
 
 @router.post(

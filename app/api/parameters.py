@@ -135,8 +135,11 @@ class JudgeAllQuery(JudgeQuery):
     limit: int | None = Field(None, ge=1, le=_MAX_INT, description="The most summaries to answer with; default: all")
 
 
-def each_once(request: Request) -> None:
-    """Refuse a parameter that is given twice: one of its values would silently not count."""
+async def each_once(request: Request) -> None:
+    """Refuse a parameter that is given twice: one of its values would silently not count.
+
+    Like all that routes depend on it is async: what is not would be sent to a thread and back, for each call.
+    """
     names = [name for name, _ in request.query_params.multi_items() if name != "complete"]
     for name in names:
         if names.count(name) > 1:

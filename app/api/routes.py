@@ -30,12 +30,12 @@ _JSON = "application/json"
 TRIALS, JUDGING = "Trials", "Judging"
 
 
-def _trials(request: Request) -> Trials:
+async def _trials(request: Request) -> Trials:
     found: Trials = request.app.state.trials
     return found
 
 
-def _evaluation(request: Request) -> Evaluation:
+async def _evaluation(request: Request) -> Evaluation:
     found: Evaluation = request.app.state.evaluation
     return found
 

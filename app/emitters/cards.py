@@ -33,6 +33,7 @@ _REASONS: Final = {
 _NCT = re.compile(r"NCT\d{8}")
 _NCT_SYSTEM: Final = "https://clinicaltrials.gov/nctid"
 _LOINC: Final = "http://loinc.org"
+_ESCAPED: Final = str.maketrans({each: f"\\{each}" for each in "\\`*_{}[]<>|#!~"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +237,7 @@ def _cell(text: str, most: int = 400) -> str:
     """Text as a table cell or line shows it: nothing in it is Markdown or HTML (GitHub Flavored Markdown, 2.4, 6.6)."""
     plain = " ".join(text.split())
     plain = plain if len(plain) <= most else plain[: most - 1].rstrip() + "…"
-    return re.sub(r"([\\`*_{}\[\]<>|#!~])", r"\\\1", plain)
+    return plain.translate(_ESCAPED)
 
 
 _TOLD: Final = (
@@ -255,14 +256,17 @@ def _extension(report: Json) -> Json:
 
 def _without_empty(value: Any) -> Any:
     """Without nulls, and without empty texts, lists and objects."""
-    match value:
-        case dict():
-            made = {key: _without_empty(each) for key, each in value.items()}
-            return {key: kept for key, kept in made.items() if kept or kept in (False, 0)}
-        case list():
-            return [_without_empty(each) for each in value]
-        case _:
-            return value
+    kind = type(value)  # JSON as it was decoded has no subclasses
+    if kind is dict:
+        made = {}
+        for key, each in value.items():
+            kept = _without_empty(each) if type(each) is dict or type(each) is list else each
+            if kept or kept is False or kept == 0:
+                made[key] = kept
+        return made
+    if kind is list:
+        return [_without_empty(each) for each in value]
+    return value
 
 
 # --- what can be done -----------------------------------------------------------------------------------------------

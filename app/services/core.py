@@ -154,11 +154,26 @@ def judge_all(trials: Iterable[ReadyTrial], bundle: bytes, options: Options, lim
     )
 
 
-def judge_candidates(trials: Iterable[ReadyTrial], bundle: bytes, options: Options, wish: Wish, desk: Desk) -> bytes:
-    """The most promising trials with their whole reports, best first, as JSON. Raises what `read_chart` raises.
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The promising trials, best first: whole reports of the first, summaries of the further ones.
+
+    Under `breaks`, by trial, the criteria that fail because of orders that are about to be placed.
+    """
+
+    patient: str
+    reports: tuple[bytes, ...]
+    further: tuple[dict[str, Any], ...]
+    breaks: dict[str, list[str]]
+
+
+def find_candidates(
+    trials: Iterable[ReadyTrial], bundle: bytes, options: Options, wish: Wish, desk: Desk
+) -> Candidates:
+    """The most promising trials. Raises what `read_chart` raises.
 
     With `wish.ordered`, the same record with orders that are about to be placed, only trials that the orders would
-    rule out: each with the report under the orders and, under `breaks`, the criteria that fail because of them.
+    rule out: each with the report under the orders.
     """
     chart = _chart(bundle, options, desk.catalogue)
     shared = _judge(chart, options, desk, None)
@@ -180,15 +195,11 @@ def judge_candidates(trials: Iterable[ReadyTrial], bundle: bytes, options: Optio
                 breaks[trial.compiled.id] = ids
         promising = [each for each in after if each[2].compiled.id in breaks]
     shown = [trial for _, _, trial in promising[: wish.most]]
-    return dumps(
-        {
-            "patient": chart.patient.source.reference,
-            "asOf": options.as_of.isoformat(),
-            "judged": len(ranked),
-            "promising": [_summary(trial, found) for _, found, trial in promising],
-            "reports": [orjson.Fragment(each) for each in _reports(shown, chart, options, desk, shared)],
-            "breaks": breaks,
-        }
+    return Candidates(
+        patient=chart.patient.source.reference,
+        reports=tuple(_reports(shown, chart, options, desk, shared)),
+        further=tuple([_summary(trial, found) for _, found, trial in promising[wish.most :]]),
+        breaks=breaks,
     )
 
 

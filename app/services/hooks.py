@@ -145,10 +145,20 @@ class Servers(Protocol):
 class CandidateJudges(Protocol):
     """Who judges, off the event loop."""
 
-    async def judge_candidates(
-        self, trials: Sequence[TrialKey], bundle: bytes, options: Options, wish: Wish, fetch: Fetch
+    async def make_cards(
+        self,
+        trials: Sequence[TrialKey],
+        bundle: bytes,
+        options: Options,
+        wish: Wish,
+        maker: CardMaker,
+        fetch: Fetch,
+        *,
+        named: str = "",
     ) -> bytes:
-        """The promising trials with their reports, as JSON."""
+        """The answer with the cards of the promising trials, as JSON; `named` is the Patient of the call where the
+        record is another's.
+        """
 
     async def prefetch(self, trials: Sequence[TrialKey], fetch: Fetch) -> tuple[Template, ...]:
         """What an EHR should send along, so that these trials can be judged."""
@@ -212,8 +222,8 @@ class Hooks:
             "enrols nobody.",
         }
 
-    async def call(self, service_id: str, call: HookCall, public: str, today: date) -> Json:
-        """The cards. NoSuchService, WrongCall, DataUnavailable, and what the record is refused for."""
+    async def call(self, service_id: str, call: HookCall, public: str, today: date) -> bytes:
+        """The cards, as JSON. NoSuchService, WrongCall, DataUnavailable, and what the record is refused for."""
         service = self.service(service_id)
         if call.hook != service.hook:
             raise WrongCall("/hook", f"this service is for {service.hook}")
@@ -233,16 +243,8 @@ class Hooks:
             with_ineligible=service.with_ineligible and service.hook != ORDER_SELECT,
             ordered=gathered.bundle(orders) if service.hook == ORDER_SELECT else None,
         )
-        found, notes = await self._judged(keys, gathered.bundle(), options, wish, call)
         maker = CardMaker(public, self._setup.canonical.base, call.instance, self._setup.smart_url)
-        cards = [
-            maker.trial(each, breaks=found["breaks"].get(each["trial"]["id"], ()), notes=notes)
-            for each in found["reports"]
-        ]
-        further = found["promising"][len(cards) :]
-        if further:
-            cards.append(maker.more(further, is_broken=service.hook == ORDER_SELECT))
-        return {"cards": cards}
+        return await self._cards(keys, gathered.bundle(), options, wish, maker, call)
 
     def service(self, service_id: str) -> HookService:
         """A service by its id. NoSuchService."""
@@ -274,29 +276,29 @@ class Hooks:
             if answer is not None:
                 gathered.take_pages(template, answer.pages, is_whole=answer.is_whole)
 
-    async def _judged(
-        self, keys: tuple[TrialKey, ...], bundle: bytes, options: Options, wish: Wish, call: HookCall
-    ) -> tuple[Json, list[str]]:
-        """What judging gives, and what the clinician must know of the record."""
+    async def _cards(
+        self,
+        keys: tuple[TrialKey, ...],
+        bundle: bytes,
+        options: Options,
+        wish: Wish,
+        maker: CardMaker,
+        call: HookCall,
+    ) -> bytes:
         try:
-            return orjson.loads(
-                await self._judges.judge_candidates(keys, bundle, options, wish, self._shelf.documents)
-            ), []
+            return await self._judges.make_cards(keys, bundle, options, wish, maker, self._shelf.documents)
         except NoPatient:
             raise DataUnavailable("it is not there") from None
         except UnknownPatient:
             if call.fhir_server:
                 raise DataUnavailable("another Patient is") from None
         # A sandbox sends one whole record under an invented id, and has no server that could be asked.
+        named = f"Patient/{call.patient_id}"
+        anyone = replace(options, patient=None)
         try:
-            anyone = replace(options, patient=None)
-            found: Json = orjson.loads(
-                await self._judges.judge_candidates(keys, bundle, anyone, wish, self._shelf.documents)
-            )
+            return await self._judges.make_cards(keys, bundle, anyone, wish, maker, self._shelf.documents, named=named)
         except SeveralPatients:
             raise DataUnavailable("others are") from None
-        note = f"The call names Patient/{call.patient_id}, but the record sent along is that of {found['patient']}"
-        return found, [f"{note}: check that it is the right patient."]
 
     # -- feedback
 

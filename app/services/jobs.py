@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from app.errors import EligoError
 from app.knowledge.load import load_catalogue
 from app.services import core, curation, diffs, reading
+from app.services.cards import write_cards
 from app.services.core import Desk
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from app.emitters.canonical import Canonical
+    from app.emitters.cards import CardMaker
     from app.emitters.prefetch import Template
     from app.knowledge.local import LocalCode
     from app.services.core import TrialKey
@@ -167,9 +169,12 @@ def judge_all(desk: Desk, trials: Sequence[TrialKey], bundle: bytes, options: Op
     return core.judge_all((desk.trials[each] for each in trials), bundle, options, limit, desk)
 
 
-def judge_candidates(desk: Desk, trials: Sequence[TrialKey], bundle: bytes, options: Options, wish: Wish) -> bytes:
-    """Judge a record by many trials on the desk, and write the reports of the best."""
-    return core.judge_candidates((desk.trials[each] for each in trials), bundle, options, wish, desk)
+def make_cards(
+    desk: Desk, trials: Sequence[TrialKey], bundle: bytes, options: Options, wish: Wish, *, maker: CardMaker, named: str
+) -> bytes:
+    """Judge a record by many trials on the desk, and make cards of the best."""
+    found = core.find_candidates((desk.trials[each] for each in trials), bundle, options, wish, desk)
+    return write_cards(found, maker, named, is_about_orders=wish.ordered is not None)
 
 
 def prefetch(desk: Desk, trials: Sequence[TrialKey]) -> tuple[Template, ...]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
+    from app.emitters.cards import CardMaker
     from app.emitters.prefetch import Template
     from app.knowledge.local import LocalCode
     from app.services.core import Desk, TrialKey
@@ -149,11 +150,21 @@ class Workers:
                 raise
         return await min(others, key=lambda each: each.waiting).run_on(trials, fetch, job, *args, **kwargs)
 
-    async def judge_candidates(
-        self, trials: Sequence[TrialKey], bundle: bytes, options: Options, wish: Wish, fetch: Fetch
+    async def make_cards(
+        self,
+        trials: Sequence[TrialKey],
+        bundle: bytes,
+        options: Options,
+        wish: Wish,
+        maker: CardMaker,
+        fetch: Fetch,
+        *,
+        named: str = "",
     ) -> bytes:
-        """The promising trials with their reports."""
-        return await self.work_on(trials, fetch, jobs.judge_candidates, trials, bundle, options, wish)
+        """The cards of the promising trials."""
+        return await self.work_on(
+            trials, fetch, jobs.make_cards, trials, bundle, options, wish, maker=maker, named=named
+        )
 
     async def prefetch(self, trials: Sequence[TrialKey], fetch: Fetch) -> tuple[Template, ...]:
         """What should be sent along, so that these trials can be judged."""
