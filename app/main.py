@@ -28,17 +28,19 @@ from app.clients.terminology import Terminology
 from app.clients.tokens import KeySets, Verifier
 from app.emitters.canonical import Canonical
 from app.errors import EligoError
+from app.services.catalogued import Catalogued
 from app.services.evaluation import Evaluation
 from app.services.hierarchies import Hierarchies
 from app.services.hooks import Hooks, HookService, HookSetup
 from app.services.local import Local
 from app.services.local_codes import LocalCodes
+from app.services.resources import Resources
 from app.services.shelf import Shelf
 from app.services.studies import Studies
 from app.services.trials import Trials
 from app.services.workers import Workers
 from app.settings import CdsService, Settings, load_settings
-from app.store import Database, Limits, SqlConceptMaps, SqlExpansions, SqlTrials, is_current, migrate
+from app.store import Database, Limits, SqlExpansions, SqlSiteCodes, SqlTrials, is_current, migrate
 from app.store.hooks import SqlHooks
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from app.services.hierarchies import Expansions, OpenExpansions
-    from app.services.local_codes import MapStore, OpenMaps
+    from app.services.local_codes import OpenSite, SiteStore
     from app.services.trials import OpenStore, Store
 
 _log = logging.getLogger("eligo")
@@ -92,7 +94,7 @@ async def at_hand(settings: Settings) -> AsyncIterator[AtHand]:
         ) as registry:
             shelf = Shelf(opener, settings.trial_cache_bytes)
             studies = Studies(opener, shelf, local, trials, canonical)
-            await LocalCodes(_map_opener(database), local).refresh()
+            await LocalCodes(_site_opener(database), local).refresh()
             yield AtHand(trials, Evaluation(shelf, local), studies, registry)
     finally:
         await database.close()
@@ -128,13 +130,13 @@ def _opener(database: Database) -> OpenStore:
     return open_store
 
 
-def _map_opener(database: Database) -> OpenMaps:
+def _site_opener(database: Database) -> OpenSite:
     @asynccontextmanager
-    async def open_maps() -> AsyncIterator[MapStore]:
+    async def open_site() -> AsyncIterator[SiteStore]:
         async with database.transaction(locked=database.is_sqlite) as connection:
-            yield SqlConceptMaps(connection)
+            yield SqlSiteCodes(connection)
 
-    return open_maps
+    return open_site
 
 
 def _expansion_opener(database: Database) -> OpenExpansions:
@@ -157,7 +159,7 @@ class _Codes:
         self._server = Terminology(settings.terminology_url, timeout_s=settings.terminology_timeout_s)
         self._hierarchies = Hierarchies(_opener(database), _expansion_opener(database), workers, self._server)
         self._tasks: list[asyncio.Task[None]] = []
-        self.local = LocalCodes(_map_opener(database), workers)
+        self.local = LocalCodes(_site_opener(database), workers)
 
     async def start(self) -> None:
         """Know the codes before the first record, and listen from then on."""
@@ -250,6 +252,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.canonical = canonical
     app.state.local_codes = codes.local
     app.state.studies = Studies(open_store, shelf, workers, app.state.trials, canonical)
+    app.state.resources = Resources(Catalogued(workers, canonical), app.state.studies, codes.local)
     cds = _Cds(settings, database)
     app.state.hooks = Hooks(shelf, cds.open_store, workers, cds.servers, cds.setup)
     app.state.callers = Callers(cds.tokens, cds.open_store, settings.public_url)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 BUNDLE = ("application/fhir+json", "application/json")
 TEXT = ("text/plain",)
 JSON = ("application/json",)
+FORM = ("application/x-www-form-urlencoded",)
 _CHARSETS = {
     "utf-8": "utf-8-sig",
     "utf8": "utf-8-sig",

@@ -18,7 +18,7 @@ from app.clients.tokens import KeysUnavailable, TokenRefused
 from app.criteria.codec import CodecProblems
 from app.errors import DatabaseUnavailable, EligoError, VersionMoved
 from app.fhir import errors as fhir
-from app.fhir.concept_maps import BadConceptMap
+from app.fhir.site_codes import BadSiteCodes
 from app.services.forms import UnusableTrial
 from app.services.hooks import DataUnavailable, NoSuchService, WrongCall
 from app.services.local_codes import OtherVersion
@@ -116,7 +116,7 @@ _UNFIT = HTTPStatus.UNPROCESSABLE_ENTITY
 _UNSUPPORTED = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
 KINDS: dict[type[EligoError], Kind] = {
-    BadConceptMap: Kind(_UNFIT, "The ConceptMap cannot be used"),
+    BadSiteCodes: Kind(_UNFIT, "What tells a site's codes cannot be used"),
     BadParameter: Kind(_BAD, "A parameter cannot be used"),
     BodyTooLarge: Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large"),
     BrokenEncoding: Kind(_BAD, "The body cannot be decoded"),
@@ -193,7 +193,7 @@ def _places(error: EligoError) -> list[dict[str, str]]:
                 {"pointer": each.pointer, "detail": f"{each.message} {each.remedy}", "remedy": each.remedy}
                 for each in problems
             ]
-        case UnusableTrial(pointer=pointer) | BadConceptMap(pointer=pointer):
+        case UnusableTrial(pointer=pointer) | BadSiteCodes(pointer=pointer):
             return [{"pointer": pointer, "detail": str(error)}]
         case WrongCall(pointer=pointer, reason=reason):
             return [{"pointer": pointer, "detail": reason}]

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import orjson
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from starlette.responses import Response
 
 from app.api import bodies
-from app.api.errors import NotSupported
+from app.api.errors import BrokenEncoding, EmptyBody, NotSupported
 from app.api.fhir_capability import COUNT, MOST, SERVED, Served, capability_statement
 from app.api.fhir_negotiation import content_type, fhir_version, sent_version
 from app.api.fhir_outcomes import ROOT
@@ -22,9 +22,9 @@ from app.api.parameters import RecordQuery
 from app.emitters.canonical import Canonical
 from app.services.fhir_requests import RecordRequest, read_record_request
 from app.services.forms import MEDIA_TYPES
-from app.services.local_codes import TYPE as CONCEPT_MAP
 from app.services.local_codes import LocalCodes
 from app.services.options import BadParameter
+from app.services.resources import Resources
 from app.services.studies import Studies, Test
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _GENERAL = frozenset({"_format", "_pretty"})
 _RESULT = frozenset({"_count", "_page", "_include", "_summary", "_total"}) | _GENERAL
+_MOST_FIELDS = 200
 _ALIASES = {"as_of": "asOf", "max_age": "maxAge"}
 
 router = APIRouter(prefix=ROOT, include_in_schema=False)
@@ -47,6 +48,11 @@ async def _studies(request: Request) -> Studies:
 
 def _local_codes(request: Request) -> LocalCodes:
     found: LocalCodes = request.app.state.local_codes
+    return found
+
+
+def _resources(request: Request) -> Resources:
+    found: Resources = request.app.state.resources
     return found
 
 
@@ -125,22 +131,24 @@ async def _record(query: RecordQuery, request: Request) -> RecordRequest:
 # --- a site's own codes ----------------------------------------------------------------------------------------------
 
 
-@router.put("/ConceptMap/{ident}")
-async def put_map(ident: str, request: Request) -> Response:
-    """Store a ConceptMap, by which a site's own codes are understood from the next record on."""
+@router.put("/{resource_type}/{ident}")
+async def put_codes(resource_type: str, ident: str, request: Request) -> Response:
+    """Store a ConceptMap or a CodeSystem supplement, by which records are understood from the next one on."""
     version = sent_version(request)
+    _written(resource_type)
     _only(request, _GENERAL)
     _, body = await bodies.read_bytes(request, bodies.BUNDLE)
-    made, is_new = await _local_codes(request).put(ident, body, version)
-    told = {"ETag": f'W/"{made.version_id}"', "Location": f"{_address(request)}/ConceptMap/{ident}"}
+    made, is_new = await _local_codes(request).put(resource_type, ident, body, version)
+    told = {"ETag": f'W/"{made.version_id}"', "Location": f"{_address(request)}/{resource_type}/{ident}"}
     return _answer(made.content, version, 201 if is_new else 200, told)
 
 
-@router.delete("/ConceptMap/{ident}")
-async def remove_map(ident: str, request: Request) -> Response:
-    """Take a ConceptMap away. Its versions stay readable."""
+@router.delete("/{resource_type}/{ident}")
+async def remove_codes(resource_type: str, ident: str, request: Request) -> Response:
+    """Take a ConceptMap or a supplement away. Its versions stay readable."""
+    _written(resource_type)
     _only(request, _GENERAL)
-    await _local_codes(request).remove(ident)
+    await _local_codes(request).remove(resource_type, ident)
     return Response(status_code=204)
 
 
@@ -148,17 +156,34 @@ async def remove_map(ident: str, request: Request) -> Response:
 
 
 @router.get("/{resource_type}")
-async def search(resource_type: str, request: Request, studies: StudiesUse) -> Response:
+async def search(resource_type: str, request: Request) -> Response:
     """Search a type."""
-    version = fhir_version(request)
-    served = _served(resource_type)
-    asked = _asked(request, served, version)
-    if resource_type == CONCEPT_MAP:
-        page = await _local_codes(request).search(asked.tests, version, offset=asked.offset, limit=asked.limit)
-    else:
-        page = await studies.search(
-            resource_type, asked.tests, version, include=asked.include, offset=asked.offset, limit=asked.limit
+    return await _search(resource_type, request.query_params.multi_items(), request)
+
+
+@router.post("/{resource_type}/_search")
+async def search_by_form(resource_type: str, request: Request) -> Response:
+    """The same, with parameters in the body, in the address, or both."""
+    try:
+        _, body = await bodies.read_text(request, bodies.FORM)
+    except EmptyBody:
+        body = ""  # all of it in the address
+    try:
+        sent = parse_qsl(
+            body, keep_blank_values=True, strict_parsing=bool(body), errors="strict", max_num_fields=_MOST_FIELDS
         )
+    except ValueError:
+        raise BrokenEncoding(bodies.FORM[0]) from None
+    return await _search(resource_type, [*request.query_params.multi_items(), *sent], request)
+
+
+async def _search(resource_type: str, parameters: Sequence[tuple[str, str]], request: Request) -> Response:
+    version = fhir_version(request, [value for key, value in parameters if key == "_format"])
+    served = _served(resource_type)
+    asked = _asked(parameters, request, served, version)
+    page = await _resources(request).search(
+        resource_type, asked.tests, version, include=asked.include, offset=asked.offset, limit=asked.limit
+    )
     base = _address(request)
     bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "total": page.total}
     if asked.is_count:
@@ -172,27 +197,24 @@ async def search(resource_type: str, request: Request, studies: StudiesUse) -> R
 
 
 @router.get("/{resource_type}/{ident}")
-async def read(resource_type: str, ident: str, request: Request, studies: StudiesUse) -> Response:
+async def read(resource_type: str, ident: str, request: Request) -> Response:
     """Read a resource."""
-    return await _read(resource_type, ident, None, request, studies)
+    return await _read(resource_type, ident, None, request)
 
 
 @router.get("/{resource_type}/{ident}/_history/{version_id}")
-async def vread(resource_type: str, ident: str, version_id: str, request: Request, studies: StudiesUse) -> Response:
+async def vread(resource_type: str, ident: str, version_id: str, request: Request) -> Response:
     """Read a resource in one version."""
-    return await _read(resource_type, ident, version_id, request, studies)
+    return await _read(resource_type, ident, version_id, request)
 
 
-async def _read(resource_type: str, ident: str, version_id: str | None, request: Request, studies: Studies) -> Response:
+async def _read(resource_type: str, ident: str, version_id: str | None, request: Request) -> Response:
     version = fhir_version(request)
     _served(resource_type)
-    if ident.startswith("$"):
+    if ident.startswith("$") or ident == "_search":
         raise HTTPException(405, f"{ident[:50]} is called by POST.", {"Allow": "POST"})
     _only(request, _GENERAL)
-    if resource_type == CONCEPT_MAP:
-        made = await _local_codes(request).read(ident, version, version_id)
-    else:
-        made = await studies.read(resource_type, ident, version, version_id)
+    made = await _resources(request).read(resource_type, ident, version, version_id)
     tag = {"ETag": f'W/"{made.version_id}"', "Vary": "Accept"}
     known = ",".join(request.headers.getlist("if-none-match"))
     if known.strip() == "*" or f'"{made.version_id}"' in [each.strip().removeprefix("W/") for each in known.split(",")]:
@@ -220,7 +242,7 @@ class _Asked:
         return (self.page - 1) * self.limit
 
 
-def _asked(request: Request, served: Served, version: FhirVersion) -> _Asked:
+def _asked(parameters: Sequence[tuple[str, str]], request: Request, served: Served, version: FhirVersion) -> _Asked:
     """The parameters of a search. BadParameter for one that is not known, unless the caller prefers leniency."""
     known = {each.name: each for each in served.search if version in each.versions}
     is_lenient = "handling=lenient" in ",".join(request.headers.getlist("prefer")).replace(" ", "").lower()
@@ -229,7 +251,7 @@ def _asked(request: Request, served: Served, version: FhirVersion) -> _Asked:
     query: list[tuple[str, str]] = []
     numbers = {"_count": COUNT, "_page": 1}
     is_count = False
-    for key, value in request.query_params.multi_items():
+    for key, value in parameters:
         name, _, modifier = key.partition(":")
         parameter = known.get(name)
         if parameter is not None and (not modifier or modifier in parameter.modifiers):
@@ -293,6 +315,11 @@ def _entry(made: Made, base: str, mode: str) -> dict[str, Any]:
         "resource": orjson.Fragment(made.content),
         "search": {"mode": mode},
     }
+
+
+def _written(resource_type: str) -> None:
+    if not _served(resource_type).is_written:
+        raise HTTPException(405, f"{resource_type} is read only here.", {"Allow": "GET, POST"})
 
 
 def _served(resource_type: str) -> Served:

@@ -73,7 +73,7 @@ SERVED: dict[str, Served] = {
         Served("Library", _BY_URL, old_versions=True, includes={}),
         Served("Questionnaire", _BY_URL, old_versions=True, includes={}),
         Served("ValueSet", _BY_URL, old_versions=False, includes={}),
-        Served("CodeSystem", _BY_URL, old_versions=False, includes={}),
+        Served("CodeSystem", _BY_URL, old_versions=True, includes={}, is_written=True),
         Served("OperationDefinition", _BY_URL, old_versions=False, includes={}),
         Served("ConceptMap", _BY_URL, old_versions=True, includes={}, is_written=True),
     )

@@ -9,6 +9,8 @@ from app.api.errors import NotAcceptable, UnsupportedMediaType
 from app.emitters.fhir import FhirVersion
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fastapi import Request
 
 FHIR_JSON = "application/fhir+json"
@@ -21,10 +23,12 @@ _READABLE = {"4.0", "4.0.1", "4.3", "4.3.0", "5.0", "5.0.0"}
 _ANSWERED = {"4.0": FhirVersion.R4, "4.0.1": FhirVersion.R4, "5.0": FhirVersion.R5, "5.0.0": FhirVersion.R5}
 
 
-def fhir_version(request: Request) -> FhirVersion:
-    """The version to answer in: that of Accept, else of Content-Type, else R4. NotAcceptable, UnsupportedMediaType."""
+def fhir_version(request: Request, formats: Sequence[str] | None = None) -> FhirVersion:
+    """The version to answer in: that of `_format` (`formats`, else the query's) or Accept, of Content-Type, or R4.
+    NotAcceptable, UnsupportedMediaType.
+    """
     sent = sent_version(request)
-    asked = _asked(request)
+    asked = _asked(request, request.query_params.getlist("_format") if formats is None else formats)
     if asked is not None:
         return asked
     return sent
@@ -43,9 +47,8 @@ def content_type(version: FhirVersion) -> str:
     return f"{FHIR_JSON}; fhirVersion={version.value}; charset=utf-8"
 
 
-def _asked(request: Request) -> FhirVersion | None:
+def _asked(request: Request, formats: Sequence[str]) -> FhirVersion | None:
     """What Accept or `_format` ask for; None where they leave the version open. NotAcceptable."""
-    formats = request.query_params.getlist("_format")
     if formats:
         # A plus sign that was not escaped arrives as a space.
         kind, _, _ = formats[0].partition(";")

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 ROOT = "/fhir"
 
 ISSUES = {
-    "bad-concept-map": "processing",
     "other-version": "not-supported",
     "bad-parameter": "value",
     "body-too-large": "too-long",
+    "bad-site-codes": "processing",
     "broken-encoding": "structure",
     "codec-problems": "structure",
     "database-unavailable": "transient",

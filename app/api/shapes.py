@@ -200,7 +200,10 @@ class Code(Shape):
 
     system: str
     code: str
-    map: str = Field("", description="The site's ConceptMap by which alone the code is known, where there is one")
+    map: str = Field(
+        "",
+        description="The site's ConceptMap or CodeSystem supplement by which alone the code is known",
+    )
 
 
 class Evidence(Shape):

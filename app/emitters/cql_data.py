@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from app.emitters.cql_rules import cql_split, cql_string
-from app.emitters.cql_terms import CqlValueSet, canonical_uri, members_of, terms_of
+from app.emitters.cql_terms import CqlValueSet, canonical_uri, result_set, terms_of, wider_set
 from app.knowledge.catalogue import Family
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Data:
         """Usable results of an analyte or scale, those in components too."""
         name = f"{of.id}: results"
         if name not in self.defines:
-            listed = self._value_set(f"{of.id} result", f"{of.id}-result", members_of(of.codes, self.catalogue))
+            listed = self._declared(result_set(of, self.catalogue, self.base))
             self.defines[name] = (
                 "flatten {\n"
                 f"    [Observation: {listed}] Record where Rules.IsUsable(Record) return all Rules.Whole(Record),\n"
@@ -191,7 +191,7 @@ class Data:
             terms = terms_of(concept.id, self.catalogue)
             parts = []
             if terms.members:
-                parts.append(f"concept in {self._value_set(concept.id, concept.id, terms.members)}")
+                parts.append(f"concept in {self._declared(self._own(concept.id, terms.members))}")
             if terms.starts.inside:
                 parts.append(self._beneath("concept", f"{concept.id}: codes", terms.starts))
             self.functions[name] = "\n    or ".join(parts) or "false"
@@ -204,7 +204,7 @@ class Data:
             terms = terms_of(concept.id, self.catalogue)
             parts = []
             if terms.wider:
-                listed = self._value_set(f"{concept.id} or wider", f"{concept.id}-wider", terms.wider)
+                listed = self._declared(wider_set(concept.id, self.catalogue, self.base))
                 parts.append(f"concept in {listed}")
             if terms.wider_starts.inside:
                 parts.append(self._beneath("concept", f"{concept.id}: wider codes", terms.wider_starts))
@@ -224,9 +224,12 @@ class Data:
         self.defines.setdefault(name, cql_split(terms_of(concept.id, self.catalogue).words, ", "))
         return f'"{name}"'
 
-    def _value_set(self, name: str, id_: str, members: tuple[tuple[str, str], ...]) -> str:
-        self.value_sets.setdefault(name, CqlValueSet(name, f"{self.base}/ValueSet/{id_}", members))
-        return f'"{name}"'
+    def _own(self, concept: str, members: tuple[tuple[str, str], ...]) -> CqlValueSet:
+        return CqlValueSet(concept, f"{self.base}/ValueSet/{concept}", members)
+
+    def _declared(self, value_set: CqlValueSet) -> str:
+        self.value_sets.setdefault(value_set.name, value_set)
+        return f'"{value_set.name}"'
 
 
 def _lines(items: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from app.knowledge.catalogue import PREFIX_SYSTEMS, Family, System
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from app.knowledge.catalogue import Catalogue, Code
+    from app.knowledge.catalogue import Analyte, Catalogue, Code, Scale
 
 _ALONE = "|"
 
@@ -26,6 +26,11 @@ class CqlValueSet:
     name: str
     url: str
     members: tuple[tuple[str, str], ...]
+
+    @property
+    def id(self) -> str:
+        """The logical id of its ValueSet, the end of its address."""
+        return self.url.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,27 @@ def members_of(codes: Iterable[Code], catalogue: Catalogue) -> tuple[tuple[str, 
         if system is each.system and (each.system is System.INTERPRETATION or uri == canonical_uri(catalogue, system))
     }
     return tuple(sorted(found))
+
+
+def wider_set(concept: str, catalogue: Catalogue, base: str) -> CqlValueSet:
+    """The codes that are less specific than a concept, or it."""
+    members = _listed(catalogue)[1].get(concept, ())
+    return CqlValueSet(f"{concept} or wider", f"{base}/ValueSet/{concept}-wider", members)
+
+
+def wider_concepts(catalogue: Catalogue) -> tuple[str, ...]:
+    """The concepts that have a wider set."""
+    return tuple(each for each in catalogue.concepts if _listed(catalogue)[1].get(each))
+
+
+def result_set(of: Analyte | Scale, catalogue: Catalogue, base: str) -> CqlValueSet:
+    """The codes of results of an analyte or scale."""
+    return CqlValueSet(f"{of.id} result", f"{base}/ValueSet/{of.id}-result", members_of(of.codes, catalogue))
+
+
+def results_in(catalogue: Catalogue) -> Mapping[str, Analyte | Scale]:
+    """All that results are of, by id."""
+    return {**catalogue.scales, **catalogue.analytes}
 
 
 def starts_with_codes(starts: Starts) -> bool:

@@ -26,7 +26,7 @@ from app.emitters.group import group_reference, number_of
 from app.emitters.value_sets import concept_coding, concept_named
 
 if TYPE_CHECKING:
-    from app.criteria.record import Contact, Identifier, Official, RegisteredDate, Site
+    from app.criteria.record import Contact, Identifier, Official, RegisteredDate, RegistrationRecord, Site
     from app.emitters.fhir import PublishedTrial, Resource, Target
 
 _NCT = re.compile(r"NCT\d{8}")
@@ -111,7 +111,7 @@ class _Study:
                 "resourceType": "ResearchStudy",
                 "id": fhir_id(trial.id),
                 "contained": self.contained,
-                "identifier": self._identifiers(),
+                "identifier": identifiers_of(trial.id, record, self.target.canonical.base),
                 "title": one_line(record.brief_title or trial.title),
                 "protocol": [{"reference": f"PlanDefinition/{fhir_id(trial.id)}"}],
                 "primaryPurposeType": self._purpose(),
@@ -223,15 +223,6 @@ class _Study:
         )
 
     # --- elements ----------------------------------------------------------------------------------------------------
-
-    def _identifiers(self) -> list[Resource]:
-        trial, record = self.trial, self.trial.record
-        given: list[Resource] = [_identifier(each) for each in record.identifiers if each.value.strip()]
-        if not any(each["value"] == trial.id for each in given):
-            # What lists and addresses here know it by: the registry number, or a name made of its title.
-            own = registry_system(trial.id) or f"{self.target.canonical.base}/trial-id"
-            given.insert(0, {"use": "official", "system": own, "value": trial.id})
-        return given
 
     def _phase(self) -> Resource:
         phases = self.trial.record.design.phases or tuple(each for each in self.trial.phase.split("/") if each)
@@ -478,6 +469,16 @@ def _party(name: str, role: str, party: Resource) -> Resource:
 def registry_system(value: str) -> str:
     """The URI of the register that gives such numbers, "" where none is known."""
     return next((system for pattern, system in _REGISTERS if pattern.fullmatch(value)), "")
+
+
+def identifiers_of(trial_id: str, record: RegistrationRecord, base: str) -> list[Resource]:
+    """All numbers of a trial, of this register and of others. `base` is Eligo's own canonical base."""
+    given: list[Resource] = [_identifier(each) for each in record.identifiers if each.value.strip()]
+    if not any(each["value"] == trial_id for each in given):
+        # What lists and addresses here know it by: the registry number, or a name made of its title.
+        own = registry_system(trial_id) or f"{base}/trial-id"
+        given.insert(0, {"use": "official", "system": own, "value": trial_id})
+    return given
 
 
 def _identifier(identifier: Identifier) -> Resource:

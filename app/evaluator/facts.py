@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Coding(msgspec.Struct, frozen=True, gc=False):
     """One coding: `system` is the catalogue's short name where known ("snomed"), else the URI as sent, or "".
 
-    `mapped` are the ConceptMaps of the site by which alone it is known ("" for any other).
+    `mapped` are the site's ConceptMaps and supplements by which alone it is known, or bears on what is asked ("" for
+    any other).
     """
 
     system: str

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 from app.knowledge.catalogue import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from app.knowledge.catalogue import Catalogue
 
 _WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"[\u2019']s\b")
 _REACH = 3
+_SHORTEST = 2
 
 # Words right before a name that make it something else, or deny it. Only right before: "triple negative breast
 # cancer" and
@@ -121,6 +122,14 @@ def concept_names(catalogue: Catalogue) -> NameIndex:
     index = NameIndex(conditions=frozenset(c.id for c in catalogue.concepts.values() if c.kind is Kind.CONDITION))
     for each in catalogue.concepts.values():
         index.add(each.id, (each.name, *each.names), each.not_named)
+    return index
+
+
+def site_names(names: Mapping[str, Mapping[str, str]]) -> NameIndex:
+    """Names that a site has added: id -> name -> where it is from. Abbreviations of one or two letters are none."""
+    index = NameIndex()
+    for id_, added in names.items():
+        index.add(id_, (each for each in added if len(fold(each).strip()) > _SHORTEST))
     return index
 
 

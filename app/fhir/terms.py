@@ -10,11 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from app.evaluator.facts import Match, named
-from app.fhir.names import NameIndex, concept_names, result_names
+from app.fhir.names import NameIndex, concept_names, fold, result_names, site_names
 from app.knowledge.catalogue import Family, System
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from app.evaluator.facts import Coded, Coding
     from app.knowledge.catalogue import Catalogue, CodeIndex, Placement
 
@@ -54,14 +58,14 @@ class Term:
     def named(self) -> frozenset[str]:
         """The concepts that its words name; none where the catalogue knows the code, for then the code speaks."""
         if self._named is None:
-            self._named = frozenset() if self.known else self._vocabulary.concepts.named_in(self.texts())
+            self._named = frozenset() if self.known else self._vocabulary.concepts_in(self.texts())
         return self._named
 
     def named_results(self) -> frozenset[str]:
         """The analytes and scales that its words name; none where the catalogue knows the code as a result or else."""
         if self._named_results is None:
             known = self.known or bool(self.results)
-            self._named_results = frozenset() if known else self._vocabulary.results.named_in(self.texts())
+            self._named_results = frozenset() if known else self._vocabulary.results_in(self.texts())
         return self._named_results
 
     def named_questions(self) -> frozenset[str]:
@@ -79,7 +83,11 @@ class Term:
         for coding, placement in self.placed:
             if concept in (placement.concepts if match is Match.IS else placement.vague):
                 return coding
-        return self.placed[0][0] if self.placed and match in {Match.NAMED, Match.UNPLACED} else None
+        if not self.placed or match not in {Match.NAMED, Match.UNPLACED}:
+            return None
+        coding = self.placed[0][0]
+        added = self._vocabulary.added_name(concept, self.texts()) if match is Match.NAMED else ""
+        return msgspec.structs.replace(coding, mapped=added) if added and not coding.mapped else coding
 
 
 @dataclass(slots=True)
@@ -90,12 +98,16 @@ class Vocabulary:
     concepts: NameIndex
     results: NameIndex
     kept: dict[bytes, Term] = field(default_factory=dict)
+    site_concepts: NameIndex = field(init=False)
+    site_results: NameIndex = field(init=False)
     wider: dict[str, frozenset[str]] = field(init=False)
     """A concept -> itself and those that include it."""
     broader: dict[tuple[str, str], frozenset[str]] = field(init=False)
     """A code -> the analytes for which it is listed as broader."""
 
     def __post_init__(self) -> None:
+        self.site_concepts = site_names(self.catalogue.site_names.concepts)
+        self.site_results = site_names(self.catalogue.site_names.results)
         wider: dict[str, set[str]] = {each: {each} for each in self.catalogue.concepts}
         for concept, parts in self.catalogue.index.closure.items():
             for part in parts:
@@ -106,6 +118,33 @@ class Vocabulary:
             for code in analyte.broader:
                 broader.setdefault((str(code.system), code.code), set()).add(analyte.id)
         self.broader = {each: frozenset(found) for each, found in broader.items()}
+
+    def concepts_in(self, texts: Iterable[str]) -> frozenset[str]:
+        """The concepts that texts name, by the catalogue's names or the site's."""
+        return self.concepts.named_in(texts) | self.site_concepts.named_in(texts)
+
+    def results_in(self, texts: Iterable[str]) -> frozenset[str]:
+        """The same for analytes and scales."""
+        return self.results.named_in(texts) | self.site_results.named_in(texts)
+
+    def added_name(self, concept: str, texts: Iterable[str]) -> str:
+        """The supplements by whose names alone the texts name a concept, or a kind of it; "" where others do too."""
+        if not self.site_concepts.ids:
+            return ""
+        meant = self.catalogue.index.closure.get(concept, frozenset({concept}))
+        if not meant.isdisjoint(self.concepts.named_in(texts)):
+            return ""
+        said = " ".join(map(fold, texts))
+        return " ".join(
+            sorted(
+                {
+                    source
+                    for each in meant & self.site_concepts.named_in(texts)
+                    for name, source in self.catalogue.site_names.concepts[each].items()
+                    if fold(name) in said
+                }
+            )
+        )
 
     def make(self, coded: Coded) -> Term:
         """Look a `Coded` up."""

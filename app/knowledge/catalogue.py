@@ -292,6 +292,14 @@ class Lexicon:
     phrases: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
 
+@dataclass(frozen=True, slots=True)
+class SiteNames:
+    """Names that a site has added: id of a concept, or of an analyte or scale -> name -> the supplement it is from."""
+
+    concepts: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+    results: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalogue:
     """Everything, indexed. Built once by `load.load_catalogue`; `digest` identifies its content."""
@@ -311,6 +319,7 @@ class Catalogue:
     units: UnitTable
     digest: str
     index: CodeIndex
+    site_names: SiteNames = field(default_factory=SiteNames)
 
 
 NOWHERE = Placement(frozenset(), frozenset(), known=False)
@@ -341,7 +350,7 @@ class CodeIndex:
     closure: Mapping[str, frozenset[str]]
     """Concept id -> the ids of itself and everything it includes, transitively."""
     local: Mapping[tuple[str, str], str] = field(default_factory=lambda: MappingProxyType({}))
-    """Codes that are here only because a site's ConceptMaps say so, each with the URLs of these."""
+    """Codes that are here only because a site says so, each with the URLs of its ConceptMaps and supplements."""
     memo: dict[tuple[str, str], Placement] = field(default_factory=dict, compare=False, repr=False)
     """Placements already looked up, emptied when it is full: records bring any number of codes."""
 
@@ -360,7 +369,7 @@ class CodeIndex:
         return found
 
     def mapped(self, system: str, code: str) -> str:
-        """The ConceptMaps by which alone the code is known, "" where there are none."""
+        """The ConceptMaps and supplements by which alone the code is known, "" where there are none."""
         if not self.local:
             return ""
         return self.local.get((system, bare_code(code) if system in PREFIX_SYSTEMS else code), "")

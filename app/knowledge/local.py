@@ -1,9 +1,10 @@
-"""A site's own codes: what its ConceptMaps say of codes that the catalogue does not know.
+"""A site's own codes: what its ConceptMaps and CodeSystem supplements say of codes that the catalogue does not know.
 
 A mapped code is placed where the code that it is mapped to is placed: as the same where the map says equivalent, as a
 kind of it where its own meaning is narrower, only as vague where that is broader or the map is not certain. What the
 catalogue knows by itself is never mapped anew; a map may settle which drug an ATC code is where the catalogue, which
-has few of these codes, only knows its group.
+has few of these codes, only knows its group. Names that a supplement adds to codes are looked for in the words of
+records, where they raise a doubt as the catalogue's own names do, and prove nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import astuple, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from app.knowledge.catalogue import NOWHERE, PREFIX_SYSTEMS, Placement, System, bare_code
+from app.knowledge.catalogue import NOWHERE, PREFIX_SYSTEMS, Placement, SiteNames, System, bare_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,6 +43,61 @@ class LocalCode:
     target_code: str
     relation: Relation
     map: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LocalName:
+    """A further name of a code, which may be any code; `source` is the supplement's URL, with its version if any."""
+
+    system: str
+    code: str
+    name: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class SiteCodes:
+    """All that a site has told of codes, in one order, so that two that say the same are equal."""
+
+    codes: tuple[LocalCode, ...] = ()
+    names: tuple[LocalName, ...] = ()
+
+    @classmethod
+    def of(cls, codes: Iterable[LocalCode], names: Iterable[LocalName] = ()) -> SiteCodes:
+        """Sorted, each line once."""
+        return cls(tuple(sorted(set(codes))), tuple(sorted(set(names))))
+
+
+def with_site_codes(catalogue: Catalogue, site: SiteCodes) -> Catalogue:
+    """The catalogue with a site's codes and names besides; itself where none of them says anything new."""
+    return _with_names(with_local_codes(catalogue, site.codes), site.names)
+
+
+def _with_names(catalogue: Catalogue, names: Iterable[LocalName]) -> Catalogue:
+    """Names go to the most particular things that their code is: what is wider is named by them too."""
+    index = catalogue.index
+    concepts: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    results: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    used: list[LocalName] = []
+    for each in sorted(set(names)):
+        key = _key(catalogue, each.system, each.code)
+        placed = index.place(*key).concepts
+        wider = {one for one in placed if any(one != part and part in index.closure[one] for part in placed)}
+        measured = (*index.analytes.get(key, ()), *index.scales.get(key, ()))
+        for one in placed - wider:
+            concepts[one].setdefault(each.name, each.source)
+        for one in measured:
+            results[one].setdefault(each.name, each.source)
+        if placed or measured:
+            used.append(each)
+    if not used:
+        return catalogue
+    return replace(catalogue, site_names=SiteNames(concepts, results), digest=_digest(catalogue, used))
+
+
+def _digest(catalogue: Catalogue, used: Iterable[LocalCode | LocalName]) -> str:
+    told = "\n".join([catalogue.digest, *(repr(astuple(each)) for each in used)])
+    return f"sha256:{hashlib.sha256(told.encode()).hexdigest()}"
 
 
 def with_local_codes(catalogue: Catalogue, codes: Iterable[LocalCode]) -> Catalogue:
@@ -85,10 +141,8 @@ def with_local_codes(catalogue: Catalogue, codes: Iterable[LocalCode]) -> Catalo
         used += lines
     if not used:
         return catalogue
-    told = "\n".join([catalogue.digest, *(repr(astuple(each)) for each in used)])
-    digest = f"sha256:{hashlib.sha256(told.encode()).hexdigest()}"
     local = replace(index, exact=exact, analytes=analytes, scales=scales, local=named, memo={})
-    return replace(catalogue, index=local, digest=digest)
+    return replace(catalogue, index=local, digest=_digest(catalogue, used))
 
 
 def _is_open_drug(index: CodeIndex, key: tuple[str, str]) -> bool:

@@ -28,7 +28,7 @@ from app.evaluator.settings import EvaluationSettings
 from app.evaluator.writer import Writer
 from app.fhir.chart import read_chart
 from app.fhir.errors import NotJson, TooDeep
-from app.knowledge.local import with_local_codes
+from app.knowledge.local import with_site_codes
 from app.reader import Kind
 from app.services.forms import TEXT, UnusableTrial, load_json, sent_json, sent_trial
 from app.services.reading import dumps, read_sent, trial_slug
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from app.evaluator.report import CompiledTrial, Readable
     from app.fhir.chart import PatientChart
     from app.knowledge.catalogue import Catalogue, System
-    from app.knowledge.local import LocalCode
+    from app.knowledge.local import SiteCodes
     from app.services.options import Options, Wish
 
 _BEST_FIRST = (Overall.ELIGIBLE, Overall.UNDETERMINED, Overall.INELIGIBLE)
@@ -85,9 +85,9 @@ class Desk:
         self.memory = Memory(catalogue)
         self.engine = Engine(__version__, catalogue.digest)
 
-    def localise(self, codes: tuple[LocalCode, ...]) -> None:
+    def localise(self, codes: SiteCodes) -> None:
         """Know a site's own codes, and no others of that kind; trials have to be made ready anew."""
-        self.catalogue = with_local_codes(self._published, codes)
+        self.catalogue = with_site_codes(self._published, codes)
         self.engine = Engine(__version__, self.catalogue.digest)
         self.forget()
 

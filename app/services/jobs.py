@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from app.emitters.canonical import Canonical
     from app.emitters.cards import CardMaker
     from app.emitters.prefetch import Template
-    from app.knowledge.local import LocalCode
+    from app.knowledge.local import SiteCodes
     from app.services.core import TrialKey
     from app.services.curation import Carried
     from app.services.options import Options, Wish
@@ -123,7 +123,7 @@ def forget(desk: Desk) -> None:
     desk.forget()
 
 
-def localise(desk: Desk, codes: tuple[LocalCode, ...]) -> None:
+def localise(desk: Desk, codes: SiteCodes) -> None:
     """Know a site's own codes."""
     desk.localise(codes)
 

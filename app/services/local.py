@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from app.emitters.canonical import Canonical
-    from app.knowledge.local import LocalCode
+    from app.knowledge.local import SiteCodes
     from app.services.core import TrialKey
     from app.services.curation import Carried
     from app.services.evaluation import Fetch
@@ -68,7 +68,7 @@ class Local:
         """Judge a record by a trial that came along with it."""
         return jobs.judge_inline(self._desk, body, options)
 
-    def localise(self, codes: tuple[LocalCode, ...]) -> None:
+    def localise(self, codes: SiteCodes) -> None:
         """Judge with a site's own codes from now on."""
         self._desk.localise(codes)
 

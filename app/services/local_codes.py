@@ -1,4 +1,6 @@
-"""A site's own codes: its ConceptMaps are stored, served, and known to whoever judges within seconds."""
+"""A site's own codes: its ConceptMaps and CodeSystem supplements are stored, served, and known to whoever judges
+within seconds.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,10 @@ import orjson
 
 from app.errors import EligoError
 from app.fhir.concept_maps import read_concept_map
+from app.fhir.site_codes import BadSiteCodes
+from app.fhir.supplements import read_supplement
+from app.knowledge.local import SiteCodes
+from app.services.catalogued import OWN_CODES
 from app.services.forms import load_json
 from app.services.options import BadParameter
 from app.services.publishing import Made
@@ -22,12 +28,14 @@ if TYPE_CHECKING:
     from app.knowledge.local import LocalCode
     from app.services.studies import Test
 
-TYPE = "ConceptMap"
+CONCEPT_MAP, CODE_SYSTEM = "ConceptMap", "CodeSystem"
+TYPES = (CONCEPT_MAP, CODE_SYSTEM)
+"""What a site may write."""
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 
 
-class StoredMap(Protocol):
-    """One version of a map; `content` is "" where it was taken away."""
+class StoredResource(Protocol):
+    """One version of a resource; `content` is "" where it was taken away."""
 
     @property
     def id(self) -> str: ...
@@ -39,16 +47,16 @@ class StoredMap(Protocol):
     def content(self) -> str: ...
 
 
-class MapStore(Protocol):
-    """Where maps are kept, within one transaction."""
+class SiteStore(Protocol):
+    """Where these resources are kept, within one transaction."""
 
-    async def put(self, ident: str, fhir_version: str, content: str) -> tuple[int, bool]:
-        """The next version's number, and whether there was no map before."""
+    async def put(self, resource_type: str, ident: str, fhir_version: str, content: str) -> tuple[int, bool]:
+        """The next version's number, and whether there was none before."""
 
-    async def find(self, ident: str, number: int | None = None) -> StoredMap | None:
+    async def find(self, resource_type: str, ident: str, number: int | None = None) -> StoredResource | None:
         """A version, or the newest."""
 
-    async def every(self) -> Sequence[StoredMap]:
+    async def every(self, resource_type: str) -> Sequence[StoredResource]:
         """The newest of each that was not taken away."""
 
     async def lines(self) -> Sequence[LocalCode]:
@@ -58,16 +66,16 @@ class MapStore(Protocol):
         """A number that is another one after every change."""
 
 
-class OpenMaps(Protocol):
+class OpenSite(Protocol):
     """Begins a transaction."""
 
-    def __call__(self) -> AbstractAsyncContextManager[MapStore]: ...
+    def __call__(self) -> AbstractAsyncContextManager[SiteStore]: ...
 
 
 class Judges(Protocol):
     """Who has to know the codes."""
 
-    def localise(self, codes: tuple[LocalCode, ...]) -> None:
+    def localise(self, codes: SiteCodes) -> None:
         """Judge with these codes from the next record on."""
 
 
@@ -80,74 +88,90 @@ class OtherVersion(EligoError):
 
 
 class LocalCodes:
-    """The maps of a site. `refresh` brings what other processes have changed."""
+    """What a site tells of its codes. `refresh` brings what other processes have changed."""
 
-    def __init__(self, open_maps: OpenMaps, judges: Judges) -> None:
-        self._open_maps = open_maps
+    def __init__(self, open_site: OpenSite, judges: Judges) -> None:
+        self._open_site = open_site
         self._judges = judges
         self._revision: int | None = None
-        self._told: tuple[LocalCode, ...] = ()
+        self._told = SiteCodes()
 
-    async def put(self, ident: str, body: bytes, fhir: FhirVersion) -> tuple[Made, bool]:
-        """Store a map; the resource as it is kept, and whether it is new. BadConceptMap, BadParameter, NotJson."""
+    async def put(self, resource_type: str, ident: str, body: bytes, fhir: FhirVersion) -> tuple[Made, bool]:
+        """Store one; the resource as it is kept, and whether it is new. BadSiteCodes, BadParameter, NotJson."""
         if not _ID.fullmatch(ident):
             raise BadParameter("id", "has 1 to 64 letters, digits, `-` and `.`.")
+        if resource_type == CODE_SYSTEM and ident in OWN_CODES:
+            raise BadParameter("id", "is one of Eligo's own code systems, which are read only.")
         resource = load_json(body)
-        read_concept_map(resource)
+        if not isinstance(resource, dict):
+            raise BadSiteCodes("", "The body is not a resource.")
+        _read(resource_type, resource)
         if resource.get("id", ident) != ident:
             raise BadParameter("id", f"differs from the one in the address ({ident}).")
         content = orjson.dumps({**resource, "id": ident}).decode()
-        async with self._open_maps() as store:
-            number, is_new = await store.put(ident, fhir.value, content)
+        async with self._open_site() as store:
+            number, is_new = await store.put(resource_type, ident, fhir.value, content)
         await self.refresh()
         return _made(ident, number, content), is_new
 
-    async def remove(self, ident: str) -> None:
-        """Take a map away; its versions stay readable. ResourceNotFound."""
-        async with self._open_maps() as store:
-            found = await store.find(ident)
+    async def remove(self, resource_type: str, ident: str) -> None:
+        """Take one away; its versions stay readable. ResourceNotFound."""
+        async with self._open_site() as store:
+            found = await store.find(resource_type, ident)
             if found is None or not found.content:
-                raise ResourceNotFound(TYPE, ident)
-            await store.put(ident, found.fhir_version, "")
+                raise ResourceNotFound(resource_type, ident)
+            await store.put(resource_type, ident, found.fhir_version, "")
         await self.refresh()
 
-    async def read(self, ident: str, fhir: FhirVersion, version_id: str | None = None) -> Made:
-        """A map, where asked for in one version. ResourceNotFound, OtherVersion."""
+    async def read(self, resource_type: str, ident: str, fhir: FhirVersion, version_id: str | None = None) -> Made:
+        """One by its id, where asked for in one version. ResourceNotFound, OtherVersion."""
         number = None
         if version_id is not None:
             if not (version_id.isascii() and version_id.isdecimal() and len(version_id) < 10):
-                raise ResourceNotFound(TYPE, f"{ident}/_history/{version_id}")
+                raise ResourceNotFound(resource_type, f"{ident}/_history/{version_id}")
             number = int(version_id)
-        async with self._open_maps() as store:
-            found = await store.find(ident, number)
+        async with self._open_site() as store:
+            found = await store.find(resource_type, ident, number)
         if found is None or not found.content:
-            raise ResourceNotFound(TYPE, ident)
+            raise ResourceNotFound(resource_type, ident)
         if found.fhir_version != fhir.value:
             raise OtherVersion(found.fhir_version)
         return _made(found.id, found.number, found.content)
 
-    async def search(self, tests: Sequence[Test], fhir: FhirVersion, *, offset: int, limit: int) -> Page:
-        """The maps that came in this FHIR version and for which every test holds."""
-        async with self._open_maps() as store:
-            stored = [each for each in await store.every() if each.fhir_version == fhir.value]
+    async def search(
+        self, resource_type: str, tests: Sequence[Test], fhir: FhirVersion, *, include: Sequence[str] = (),
+        offset: int, limit: int,
+    ) -> Page:  # fmt: skip
+        """Those that came in this FHIR version and for which every test holds. Nothing is included with them."""
+        del include
+        async with self._open_site() as store:
+            stored = [each for each in await store.every(resource_type) if each.fhir_version == fhir.value]
         found = [each for each in stored if all(_fits(each.id, orjson.loads(each.content), test) for test in tests)]
         page = found[offset : offset + limit]
         return Page(len(found), [_made(each.id, each.number, each.content) for each in page])
 
     async def refresh(self) -> None:
         """Let those who judge know of every change since, made here or by another process."""
-        async with self._open_maps() as store:
+        async with self._open_site() as store:
             revision = await store.revision()
             if revision == self._revision:
                 return
-            stored = await store.every()
+            stored = [(kind, each.content) for kind in TYPES for each in await store.every(kind)]
             expanded = await store.lines()
-        mapped = {line for each in stored for line in read_concept_map(orjson.loads(each.content))}
-        codes = tuple(sorted(mapped.union(expanded)))
+        told = [_read(kind, orjson.loads(content)) for kind, content in stored]
+        codes = SiteCodes.of(
+            [*expanded, *(line for each in told for line in each.codes)],
+            (name for each in told for name in each.names),
+        )
         if codes != self._told:
             self._judges.localise(codes)
             self._told = codes
         self._revision = revision
+
+
+def _read(resource_type: str, resource: dict[str, Any]) -> SiteCodes:
+    """What a resource says. BadSiteCodes."""
+    return read_supplement(resource) if resource_type == CODE_SYSTEM else SiteCodes.of(read_concept_map(resource))
 
 
 def _made(ident: str, number: int, content: str) -> Made:

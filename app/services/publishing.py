@@ -14,24 +14,21 @@ from app.criteria.record import RegistrationRecord
 from app.emitters.fhir import FhirVersion, PublishedCriterion, PublishedTrial, Target
 from app.emitters.guidance import collected, guidance_response
 from app.emitters.next_steps import next_steps
-from app.emitters.operations import OPERATIONS, STATUSES, criterion_statuses, operation_definition, operation_id
 from app.emitters.package import package, resource_of
 from app.emitters.prose import says
-from app.emitters.value_sets import CONCEPTS, concept_codes, concept_coding, concept_named, value_set
+from app.emitters.research_study import identifiers_of
+from app.emitters.value_sets import concept_coding, concept_named
 from app.services import core
 from app.services.reading import dumps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from app.emitters.fhir import Resource
     from app.knowledge.catalogue import Catalogue
     from app.services.core import Desk, TrialKey
     from app.services.options import Options
 
-CATALOGUED = ("ValueSet", "CodeSystem", "OperationDefinition")
-"""Types that are made of the catalogue and of Eligo itself, and belong to no trial."""
-_BY_ID = {operation_id(each): each for each in OPERATIONS}
 _BEST_FIRST = ("eligible", "undetermined", "ineligible")
 
 
@@ -56,36 +53,13 @@ def publish(desk: Desk, trials: Sequence[StoredTrial], types: Sequence[str], fhi
     made = []
     for stored in trials:
         trial = _published(stored, desk)
-        made += [_made(resource_of(each, trial, target), trial_version_id(stored.version, target)) for each in types]
+        made += [made_of(resource_of(each, trial, target), trial_version_id(stored.version, target)) for each in types]
     return made
 
 
 def publish_package(desk: Desk, stored: StoredTrial, fhir: FhirVersion) -> bytes:
     """Everything of one trial in one Bundle."""
     return dumps(package(_published(stored, desk), _target(desk, fhir)))
-
-
-class Found(NamedTuple):
-    """A page of what is made of the catalogue, and how many there are in all."""
-
-    total: int
-    named: list[tuple[str, Made]]
-
-    @property
-    def resources(self) -> list[Made]:
-        """The resources alone."""
-        return [each for _, each in self.named]
-
-
-def publish_catalogued(
-    desk: Desk, resource_type: str, ids: frozenset[str] | None, offset: int, limit: int, fhir: FhirVersion
-) -> Found:
-    """Resources of one of CATALOGUED by id; `ids` None means all of them."""
-    target = _target(desk, fhir)
-    every = _catalogued_ids(resource_type, desk)
-    wanted = [each for each in every if ids is None or each in ids]
-    made = [(each, _catalogued(resource_type, each, target)) for each in wanted[offset : offset + limit]]
-    return Found(len(wanted), [(ident, _made(each, each["version"])) for ident, each in made])
 
 
 def code_conditions(desk: Desk, words: Sequence[str]) -> list[tuple[tuple[str, str], ...]]:
@@ -95,6 +69,18 @@ def code_conditions(desk: Desk, words: Sequence[str]) -> list[tuple[tuple[str, s
     return [
         () if each is None else tuple((one["system"], one["code"]) for one in concept_coding(each, target))
         for each in found
+    ]
+
+
+def registry_numbers(desk: Desk, records: Sequence[tuple[str, str]]) -> list[tuple[tuple[str, str], ...]]:
+    """For each trial's id and record, the (system, value) of every identifier that its ResearchStudy has."""
+    base = desk.canonical.base
+    return [
+        tuple(
+            (each.get("system", ""), each["value"])
+            for each in identifiers_of(trial_id, decode_record(RegistrationRecord, orjson.loads(record)), base)
+        )
+        for trial_id, record in records
     ]
 
 
@@ -147,23 +133,10 @@ def _published(stored: StoredTrial, desk: Desk) -> PublishedTrial:
     return published_trial(stored.version, stored.document, stored.record, desk.catalogue)
 
 
-def _made(resource: Resource, version_id: str) -> Made:
+def made_of(resource: Resource, version_id: str) -> Made:
+    """A resource as it is served."""
     head = {"resourceType": resource["resourceType"], "id": resource["id"], "meta": {"versionId": version_id}}
     return Made(version_id, dumps({**head, **resource}))
-
-
-def _catalogued_ids(resource_type: str, desk: Desk) -> Iterable[str]:
-    if resource_type == "ValueSet":
-        return sorted(desk.catalogue.concepts)
-    return (CONCEPTS, STATUSES) if resource_type == "CodeSystem" else tuple(_BY_ID)
-
-
-def _catalogued(resource_type: str, ident: str, target: Target) -> Resource:
-    if resource_type == "ValueSet":
-        return value_set(target.catalogue.concepts[ident], target)
-    if resource_type == "CodeSystem":
-        return concept_codes(target) if ident == CONCEPTS else criterion_statuses(target)
-    return operation_definition(_BY_ID[ident], target)
 
 
 def _rank(report: dict[str, Any]) -> tuple[int, int, int, str]:

@@ -13,7 +13,7 @@ from app.errors import EligoError
 from app.services import publishing
 from app.services.core import TrialKey
 from app.services.options import BadParameter
-from app.services.publishing import CATALOGUED, Made, StoredTrial
+from app.services.publishing import Made, StoredTrial
 from app.services.reading import TRIAL_ID
 from app.services.trials import TrialNotFound
 
@@ -86,6 +86,7 @@ class Studies:
         self._trials = trials
         self._canonical = canonical
         self._shelf = shelf
+        self._numbered: dict[str, tuple[tuple[str, str], ...]] = {}
         self._coded: dict[str, tuple[tuple[str, str], ...]] = {}
         self._kept: OrderedDict[tuple[str, str, str], Made] = OrderedDict()
 
@@ -93,18 +94,11 @@ class Studies:
 
     async def read(self, resource_type: str, ident: str, fhir: FhirVersion, version_id: str | None = None) -> Made:
         """A resource by its logical id, and where asked for in one version. ResourceNotFound."""
-        if resource_type in CATALOGUED:
-            wanted = frozenset({ident})
-            found = await self._bench.work(publishing.publish_catalogued, resource_type, wanted, 0, 1, fhir)
-            if not found.resources:
-                raise ResourceNotFound(resource_type, ident)
-            made = found.resources[0]
-        else:
-            number = version_id.partition(".")[0] if version_id is not None else None
-            if number is not None and not (number.isdecimal() and len(number) < 10):
-                raise ResourceNotFound(resource_type, f"{ident}/_history/{version_id}")
-            found_trial = await self._find(resource_type, ident, int(number) if number is not None else None)
-            (made,) = await self._publish([found_trial], (resource_type,), fhir)
+        number = version_id.partition(".")[0] if version_id is not None else None
+        if number is not None and not (number.isdecimal() and len(number) < 10):
+            raise ResourceNotFound(resource_type, f"{ident}/_history/{version_id}")
+        found_trial = await self._find(resource_type, ident, int(number) if number is not None else None)
+        (made,) = await self._publish([found_trial], (resource_type,), fhir)
         if version_id is not None and version_id not in {made.version_id, made.version_id.partition(".")[0]}:
             raise ResourceNotFound(resource_type, f"{ident}/_history/{version_id}")
         return made
@@ -127,11 +121,12 @@ class Studies:
         offset: int, limit: int,
     ) -> Page:  # fmt: skip
         """Resources for which every test holds. `include` are types that come along with ResearchStudies."""
-        if resource_type in CATALOGUED:
-            return await self._search_catalogued(resource_type, tests, fhir, offset, limit)
         trials = await self._shelf.every()
         if any(each.name == "condition" for each in tests):
             await self._code(trials)
+        numbers = [value for each in tests if each.name == "identifier" for value in each.values]
+        if numbers:
+            await self._number(numbers)
         found = [each for each in trials if all(self._fits(each, test, resource_type, fhir) for test in tests)]
         page = found[offset : offset + limit]
         if not page:
@@ -143,26 +138,6 @@ class Studies:
         included = await self._publish(kept, include, fhir) if include else []
         return Page(len(found), matches, included)
 
-    async def _search_catalogued(
-        self, resource_type: str, tests: Sequence[Test], fhir: FhirVersion, offset: int, limit: int
-    ) -> Page:
-        ids: frozenset[str] | None = None
-        versions: dict[str, str] = {}
-        prefix = f"{self._canonical.base}/{resource_type}/"
-        for each in tests:
-            named = each.values
-            if each.name == "url":
-                parts = [value.removeprefix(prefix).partition("|") for value in each.values if value.startswith(prefix)]
-                versions |= {ident: version for ident, _, version in parts if version}
-                named = tuple([ident for ident, _, _ in parts])
-            ids = frozenset(named) if ids is None else ids & frozenset(named)
-        found = await self._bench.work(publishing.publish_catalogued, resource_type, ids, offset, limit, fhir)
-        if not versions:
-            return Page(found.total, found.resources)
-        # Only the newest version is served: a canonical that asks for another finds nothing.
-        kept = [one for ident, one in found.named if versions.get(ident, one.version_id) == one.version_id]
-        return Page(len(kept), kept)
-
     def _fits(self, trial: Summary, test: Test, resource_type: str, fhir: FhirVersion) -> bool:
         match test.name:
             case "_id":
@@ -171,7 +146,7 @@ class Studies:
                 url = self._canonical.url(resource_type, trial.id)
                 return any(each in {url, f"{url}|{trial.version}"} for each in test.values)
             case "identifier":
-                return any(self._is_identified(trial.id, each) for each in test.values)
+                return any(self._is_identified(trial, each) for each in test.values)
             case "title":
                 return any(_matches(trial.title, each, test.modifier) for each in test.values)
             case "status":
@@ -185,14 +160,23 @@ class Studies:
                 return any(each.casefold() in one for each in test.values for one in shown)
             case "condition":
                 codes = {code for words in trial.conditions for code in self._coded.get(words, ())}
-                return any(_is_coded(codes, each) for each in test.values)
+                return any(_has_token(codes, each) for each in test.values)
             case _:
                 raise BadParameter(test.name, "is no search parameter here.")
 
-    def _is_identified(self, trial_id: str, token: str) -> bool:
-        system, bar, value = token.rpartition("|")
-        own = registry_system(trial_id) or f"{self._canonical.base}/trial-id"
-        return value == trial_id and (not bar or system == own)
+    def _is_identified(self, trial: Summary, token: str) -> bool:
+        own = registry_system(trial.id) or f"{self._canonical.base}/trial-id"
+        return _has_token({(own, trial.id), *self._numbered.get(trial.digest, ())}, token)
+
+    async def _number(self, tokens: Sequence[str]) -> None:
+        """Learn all numbers of the trials whose records have one of these, further registers' numbers too."""
+        values = [each.rpartition("|")[2] for each in tokens]
+        async with self._open_store() as store:
+            found = await store.records_with([each for each in values if each])
+        new = [each for each in found if each[0] not in self._numbered]
+        if new:
+            numbers = await self._bench.work(publishing.registry_numbers, [(id_, record) for _, id_, record in new])
+            self._numbered |= {digest: each for (digest, _, _), each in zip(new, numbers, strict=True)}
 
     async def _code(self, trials: Sequence[Summary]) -> None:
         """Learn the codes of conditions that were not met before."""
@@ -224,6 +208,7 @@ class Studies:
         """A collection of GuidanceResponses: of the studies that were named or sent along, else of all."""
         trials = await self._shelf.every()
         if request.studies:
+            await self._number(request.studies)
             trials = self._named(trials, request.studies)
         elif request.inline:
             trials = ()
@@ -237,7 +222,7 @@ class Studies:
         found: dict[str, Summary] = {}
         for name in names:
             named = name.removeprefix("ResearchStudy/")
-            one = [each for each in trials if fhir_id(each.id) == named or self._is_identified(each.id, name)]
+            one = [each for each in trials if fhir_id(each.id) == named or self._is_identified(each, name)]
             if not one:
                 raise BadParameter("study", f"names a study that is not stored here: {name!r}.")
             found |= {each.id: each for each in one}
@@ -310,6 +295,7 @@ def _matches(text: str, wanted: str, modifier: str) -> bool:
     return found >= 0 if modifier == "contains" else found == 0
 
 
-def _is_coded(codes: set[tuple[str, str]], token: str) -> bool:
+def _has_token(codes: set[tuple[str, str]], token: str) -> bool:
+    """A token search (FHIR R4, 3.1.1.4.10): `code`, `system|code`, or `|code` for one without a system."""
     system, bar, code = token.rpartition("|")
     return any(one == code and (not bar or own == system) for own, one in codes)

@@ -113,6 +113,9 @@ class Store(Protocol):
     async def documents(self, digests: Iterable[str]) -> Mapping[str, str]:
         """Documents by digest."""
 
+    async def records_with(self, words: Sequence[str]) -> Sequence[tuple[str, str, str]]:
+        """(digest, trial id, record) of the newest of each trial in whose record one of the words stands."""
+
     async def hide(self, trial_id: str) -> bool:
         """Whether there was one to take away."""
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
 from app.emitters.canonical import Canonical
 from app.errors import DatabaseUnavailable, EligoError
+from app.knowledge.local import SiteCodes
 from app.services import jobs
 from app.services.jobs import Done, Refused
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from app.emitters.cards import CardMaker
     from app.emitters.prefetch import Template
-    from app.knowledge.local import LocalCode
     from app.services.core import Desk, TrialKey
     from app.services.curation import Carried
     from app.services.options import Options, Wish
@@ -120,7 +120,7 @@ class Workers:
         """Summaries of all these trials, best candidates first."""
         return await self.work_on(trials, fetch, jobs.judge_all, trials, bundle, options, limit)
 
-    def localise(self, codes: tuple[LocalCode, ...]) -> None:
+    def localise(self, codes: SiteCodes) -> None:
         """Judge with a site's own codes: each worker is told before its next job."""
         for worker in self._workers:
             worker.codes = codes
@@ -179,8 +179,8 @@ class _Worker:
 
     def __init__(self, limit_s: float, canonical: Canonical) -> None:
         self.waiting = 0
-        self.codes: tuple[LocalCode, ...] = ()
-        self._told: tuple[LocalCode, ...] = ()
+        self.codes: SiteCodes = SiteCodes()
+        self._told: SiteCodes = SiteCodes()
         self._limit_s = limit_s
         self._canonical = canonical
         self._turn = asyncio.Lock()
@@ -234,7 +234,7 @@ class _Worker:
     async def _localise(self) -> None:
         """Tell the process the site's codes where it does not know them, or was started anew."""
         if self._process is None or not self._process.is_alive():
-            self._told = ()
+            self._told = SiteCodes()
         codes = self.codes
         if codes != self._told:
             self._known.clear()  # what was made ready with other codes is made ready anew

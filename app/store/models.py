@@ -117,16 +117,26 @@ class UsedTokenRow(Base):
     until: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
-class ConceptMapRow(Base):
-    """One version of a site's ConceptMap. `content` is the resource as it was sent, "" where it was taken away."""
-
-    __tablename__ = "concept_map"
+class _SiteResource:
+    """One version of a resource of a site. `content` is the resource as it was sent, "" where it was taken away."""
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     number: Mapped[int] = mapped_column(Integer, primary_key=True)
     fhir_version: Mapped[str] = mapped_column(String(8))
     content: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class ConceptMapRow(_SiteResource, Base):
+    """One version of a site's ConceptMap."""
+
+    __tablename__ = "concept_map"
+
+
+class SupplementRow(_SiteResource, Base):
+    """One version of a site's CodeSystem supplement."""
+
+    __tablename__ = "supplement"
 
 
 class ExpansionRow(Base):

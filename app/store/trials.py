@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -201,6 +201,22 @@ class SqlTrials:
             )
             found.update((digest, document) for digest, document in await self._connection.execute(query))
         return found
+
+    async def records_with(self, words: Sequence[str]) -> Sequence[tuple[str, str, str]]:
+        """(digest, trial id, record) of the newest of each trial in whose record one of the words stands, in its case
+        or another; those that are hidden have none.
+        """
+        if not words:
+            return []
+        told = [json.dumps(each, ensure_ascii=False)[1:-1] for each in words]
+        query = (
+            select(VersionRow.digest, VersionRow.trial_id, VersionRow.record)
+            .join(TrialRow, _is_newest())
+            .where(
+                TrialRow.hidden_at.is_(None), or_(*(VersionRow.record.contains(each, autoescape=True) for each in told))
+            )
+        )
+        return [(digest, trial_id, record or "") for digest, trial_id, record in await self._connection.execute(query)]
 
     async def hide(self, trial_id: str) -> bool:
         """Take a trial out of every list; its versions stay. False where there is none to hide."""

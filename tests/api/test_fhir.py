@@ -134,7 +134,12 @@ async def test_everything_that_metadata_claims_can_be_called(client, version):
         read = await client.get(f"/fhir/{kind}/{one['id']}", headers=accept)
         assert read.json() == one
         codes = [one["code"] for one in each["interaction"]]
-        assert codes == ["read", "vread", *(("update", "delete") if kind == "ConceptMap" else ()), "search-type"]
+        assert codes == [
+            "read",
+            "vread",
+            *(("update", "delete") if kind in {"ConceptMap", "CodeSystem"} else ()),
+            "search-type",
+        ]
         old = await client.get(f"/fhir/{kind}/{one['id']}/_history/{one['meta']['versionId']}", headers=accept)
         assert old.json() == one
         assert each["conditionalRead"] == "not-match"
@@ -258,6 +263,91 @@ async def test_pages_follow_each_other_to_the_end(client):
     counted = (await client.get("/fhir/ResearchStudy?_summary=count")).json()
     assert "entry" not in counted
     assert counted["total"] >= len(seen)
+
+
+async def test_a_search_may_be_posted(client):
+    """Its parameters stand in the body, in the address, or in both, and its links are addresses to get."""
+    ident = await register(client, 30)
+    await register(client, 31)
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    found = await client.post(
+        "/fhir/ResearchStudy/_search", content=f"_id={ident}&_include=ResearchStudy:enrollment", headers=form
+    )
+    assert [each["search"]["mode"] for each in valid(found)["entry"]] == ["match", "include"]
+    got = await client.get(f"/fhir/ResearchStudy?_id={ident}&_include=ResearchStudy:enrollment")
+    assert found.json() == got.json()
+    both = await client.post(
+        "/fhir/ResearchStudy/_search?_count=1", content="title=A%20study&_format=json",
+        headers={**form, "Accept": "application/fhir+xml"},
+    )  # fmt: skip
+    links = {each["relation"]: each["url"] for each in both.json()["link"]}
+    assert (await client.get(links["next"])).json()["entry"] != both.json()["entry"]
+    empty = await client.post(f"/fhir/ResearchStudy/_search?_id={ident}", headers=form)
+    assert empty.json()["total"] == 1
+
+    post = "/fhir/ResearchStudy/_search"
+    is_outcome(await client.post(post, content="colour=red", headers=form), 400, "value")
+    is_outcome(await client.post(post, content="_format=xml", headers=form), 406, "not-supported")
+    is_outcome(await client.post(post, content="%ff=%ff", headers=form), 400, "structure")
+    is_outcome(await client.post(post, content="nonsense", headers=form), 400, "structure")
+    is_outcome(await client.post(post, json={"_id": ident}), 415, "not-supported")
+    is_outcome(await client.post("/fhir/Patient/_search", content="_id=1", headers=form), 404, "not-supported")
+    is_outcome(await client.get("/fhir/ResearchStudy/_search"), 405, "not-supported")
+
+
+async def test_a_study_is_found_by_every_number_that_it_has(client):
+    """The number of another register, and a sponsor's own, stand beside the one that the trial goes by here."""
+    study = {
+        "resourceType": "ResearchStudy", "id": "x", "status": "active", "title": "A study under many numbers",
+        "identifier": [
+            {"use": "official", "system": "https://clinicaltrials.gov/nctid", "value": "NCT00000032"},
+            {"use": "secondary", "system": "https://sponsor.example/number", "value": "SP-\u00e4 7"},
+        ],
+        "description": "Inclusion Criteria:\n- Age 18 years or older\n",
+    }  # fmt: skip
+    stored = await client.post("/fhir/ResearchStudy/$import", content=json.dumps(study), headers=FHIR)
+    assert stored.status_code in {200, 201}, stored.text
+    read = (await client.get("/fhir/ResearchStudy/NCT00000032")).json()
+    assert "SP-\u00e4 7" in [each["value"] for each in read["identifier"]]
+
+    for each in read["identifier"]:
+        for token in (each["value"], f"{each.get('system', '')}|{each['value']}"):
+            found = await client.get("/fhir/ResearchStudy", params={"identifier": token})
+            assert [one["resource"]["id"] for one in found.json()["entry"]] == ["NCT00000032"], token
+        for token in (f"https://other.example|{each['value']}", each["value"][:-1]):
+            assert (await client.get("/fhir/ResearchStudy", params={"identifier": token})).json()["total"] == 0
+    body = {"resourceType": "Parameters", "parameter": [
+        {"name": "data", "resource": RECORD}, {"name": "study", "valueIdentifier": read["identifier"][-1]},
+    ]}  # fmt: skip
+    answer = await client.post("/fhir/ResearchStudy/$check-eligibility", content=json.dumps(body), headers=FHIR)
+    assert len(valid(answer)["entry"]) == 1
+
+
+@pytest.mark.parametrize("version", ["4.0", "5.0"])
+async def test_what_a_package_brings_can_be_read_alone(client, version):
+    """Each resource under its own id, as in the package: the value sets of the CQL and the shared Library too."""
+    ident = await register(client, 33)
+    accept = {"Accept": f"application/fhir+json; fhirVersion={version}"}
+    package = (await client.get(f"/fhir/ResearchStudy/{ident}/$package", headers=accept)).json()
+    brought = [each["resource"] for each in package["entry"]]
+    ids = {(each["resourceType"], each["id"]) for each in brought}
+
+    assert ("Library", "EligoRules") in ids
+    assert {
+        ("ValueSet", "eligo-positive"),
+        ("ValueSet", "haemoglobin-result"),
+        ("ValueSet", "type-1-diabetes-wider"),
+    } <= ids
+    for each in brought:
+        alone = (await client.get(f"/fhir/{each['resourceType']}/{each['id']}", headers=accept)).json()
+        alone.pop("meta")
+        assert {key: value for key, value in each.items() if key != "meta"} == alone, each["id"]
+    for url in ("ValueSet/eligo-positive", "Library/EligoRules"):
+        one = next(each for each in brought if each.get("url", "").endswith(url))
+        kind = one["resourceType"]
+        for asked in (one["url"], f"{one['url']}|{one['version']}"):
+            assert (await client.get(f"/fhir/{kind}", params={"url": asked})).json()["total"] == 1
+        assert (await client.get(f"/fhir/{kind}", params={"url": f"{one['url']}|0"})).json()["total"] == 0
 
 
 async def test_the_address_of_each_entry_can_be_read(client):
