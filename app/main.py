@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import httpx
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from app import __version__
-from app.api import fhir, health, hooks, routes
+from app.api import fhir, health, hooks, routes, smart
+from app.api.access import authorise
 from app.api.cds_clients import Callers
+from app.api.description import describe
 from app.api.errors import handle_errors
 from app.api.fhir_outcomes import Outcomes
 from app.api.limits import LimitBody, NoLeaks
 from app.api.proxies import Proxies
-from app.api.shapes import Problem
 from app.clients.fhir_server import FhirServers
 from app.clients.outbound import Allowlist, GuardedTransport, read_base
 from app.clients.registry import Registry
@@ -42,10 +43,10 @@ from app.services.workers import Workers
 from app.settings import CdsService, Settings, load_settings
 from app.store import Database, Limits, SqlExpansions, SqlSiteCodes, SqlTrials, is_current, migrate
 from app.store.hooks import SqlHooks
+from app.wiring.access import Access
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
-    from typing import Any
 
     from app.services.hierarchies import Expansions, OpenExpansions
     from app.services.local_codes import OpenSite, SiteStore
@@ -230,6 +231,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await codes.stop()
             await asyncio.to_thread(workers.close)
             await cds.close()
+            await access.close()
             await database.close()
 
     app = FastAPI(
@@ -238,6 +240,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=_DESCRIPTION,
         license_info={"name": "Apache-2.0"},
         lifespan=lifespan,
+        dependencies=[Depends(authorise)],
         generate_unique_id_function=lambda route: route.name,
         openapi_tags=[
             {"name": routes.TRIALS, "description": "Registrations, and how they were read"},
@@ -260,8 +263,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(hooks.router)
     app.include_router(hooks.summaries)
     app.include_router(health.router)
+    app.include_router(smart.router)
     app.include_router(fhir.router)
     handle_errors(app)
+    access = Access(settings)
+    access.guard(app)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -274,7 +280,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(NoLeaks)
     app.add_middleware(Outcomes)  # around all others, so that it sees every refusal
     app.add_middleware(Proxies, trusted=settings.trusted_proxies, public_url=settings.public_url)
-    _describe(app)
+    describe(app, settings.auth_token_url)
     logging.getLogger("uvicorn.access").addFilter(_without_query)
     return app
 
@@ -336,33 +342,6 @@ def _hook_service(given: CdsService) -> HookService:
         most_cards=given.most_cards,
         with_ineligible=given.with_ineligible,
     )
-
-
-def _describe(app: FastAPI) -> None:
-    """Make the API description what is true here: problems instead of FastAPI's own errors."""
-    make = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is not None:
-            return app.openapi_schema
-        made = make()
-        schemas = made["components"]["schemas"]
-        place = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas.update(place.pop("$defs"))
-        schemas["Problem"] = place
-        for unused in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(unused, None)
-        for path in made["paths"].values():
-            for call in path.values():
-                plain = call["responses"].get("422", {}).get("content", {}).get("application/json")
-                if plain is not None and plain.get("schema", {}).get("$ref", "").endswith("HTTPValidationError"):
-                    call["responses"]["422"]["content"].pop("application/json")
-                    if not call["responses"]["422"]["content"]:
-                        del call["responses"]["422"]
-        made["components"]["schemas"] = dict(sorted(schemas.items()))
-        return made
-
-    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def _without_query(record: logging.LogRecord) -> bool:

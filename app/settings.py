@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
@@ -91,6 +92,24 @@ class Settings(BaseSettings):
     """The address under which callers reach the service, behind a gateway its public one: tokens are meant for it."""
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "::1")
     """Addresses and networks of gateways whose `X-Forwarded-*` headers count, separated by commas."""
+    auth: Literal["", "none"] = ""
+    """`none` asks nobody for a token although issuers are named; then only this machine is answered."""
+    auth_issuers: dict[str, str] = {}
+    """Whose access tokens count: issuer -> the https address of its keys (JWKS)."""
+    auth_introspection_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    """Where the authorization server tells about tokens that no listed issuer has signed (RFC 7662)."""
+    auth_introspection_client: str = ""
+    """The client id by which Eligo asks there."""
+    auth_introspection_secret: SecretStr = SecretStr("")
+    """The secret of that client."""
+    auth_introspection_keep_s: float = Field(default=30.0, ge=0, le=300)
+    """How long an answer is remembered: so long a token that was revoked may still count."""
+    auth_token_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    """Where callers get tokens; told in `.well-known/smart-configuration`."""
+    auth_authorize_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    """Where people are sent to log in, if they are; told there as well."""
+    auth_audience: Annotated[tuple[str, ...], NoDecode] = Field(default=(), validate_default=True)
+    """What tokens are meant for (`aud`), separated by commas; default: the public address, and `/fhir` below it."""
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Origins of web pages that may call, separated by commas."""
     cds_auth: Literal["", "none"] = ""
@@ -108,7 +127,53 @@ class Settings(BaseSettings):
     cds_services: tuple[CdsService, ...] = ()
     """The CDS services; default: one for each of the four hooks, for all trials that are not over."""
 
-    @field_validator("trusted_proxies", "cors_origins", "cds_fhir_servers", mode="before")
+    @property
+    def asks_for_tokens(self) -> bool:
+        """Whether callers need a token."""
+        return bool(self.auth_issuers or self.auth_introspection_url) and self.auth != "none"
+
+    @property
+    def audiences(self) -> tuple[str, ...]:
+        """What tokens must be meant for; one of these."""
+        return self.auth_audience or (self.public_url, f"{self.public_url}/fhir")
+
+    @property
+    def why_local(self) -> str:
+        """Why only this machine may be answered, and what to set; "" where others may."""
+        if not self.asks_for_tokens:
+            return (
+                "Without authentication Eligo answers its own machine only. Set ELIGO_AUTH_ISSUERS (JSON: issuer to "
+                "the https address of its keys) or ELIGO_AUTH_INTROSPECTION_URL, and ELIGO_PUBLIC_URL; for CDS clients "
+                "ELIGO_CDS_ISSUERS. Or let a gateway on this machine authenticate."
+            ) + (" ELIGO_AUTH=none has switched it off." if self.auth == "none" else "")
+        if self.cds_issuers and self.cds_auth == "none":
+            return "ELIGO_CDS_AUTH=none leaves the CDS services without authentication: unset it."
+        return ""
+
+    @field_validator("auth_issuers")
+    @classmethod
+    def _safe_keys(cls, given: dict[str, str]) -> dict[str, str]:
+        for each in given.values():
+            _safe(each)
+        return given
+
+    @field_validator("auth_introspection_url")
+    @classmethod
+    def _safe_introspection(cls, given: str) -> str:
+        if given:
+            _safe(given)
+        return given
+
+    @field_validator("auth_audience", mode="after")
+    @classmethod
+    def _meant_for_something(cls, given: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        found = info.data
+        named = found.get("auth_issuers") or found.get("auth_introspection_url")
+        if named and not given and not found.get("public_url"):
+            raise ValueError("set ELIGO_PUBLIC_URL, or this: what access tokens are meant for (aud)")
+        return given
+
+    @field_validator("auth_audience", "trusted_proxies", "cors_origins", "cds_fhir_servers", mode="before")
     @classmethod
     def _listed(cls, given: object) -> object:
         return tuple(filter(None, map(str.strip, given.split(",")))) if isinstance(given, str) else given
@@ -122,6 +187,17 @@ class Settings(BaseSettings):
             except ValueError:
                 raise ValueError("give addresses or networks, such as 10.0.0.7 or 10.0.0.0/8") from None
         return given
+
+
+def _safe(address: str) -> None:
+    """ValueError where others than the operator could say what this address answers."""
+    url = urlsplit(address)
+    try:
+        is_here = ip_address(url.hostname or "").is_loopback
+    except ValueError:
+        is_here = False
+    if not url.hostname or not (url.scheme == "https" or (url.scheme == "http" and is_here)):
+        raise ValueError("this has to be an https address (or http to a loopback address such as 127.0.0.1)")
 
 
 def load_settings() -> Settings:

@@ -1,7 +1,8 @@
 """Who calls: the subject that authentication has found, and what a caller has seen before.
 
 Authentication is a layer around the routes that puts the subject of the token it has checked into `scope["state"]`
-under SUBJECT. Where none is configured nobody puts anything there, and everybody is ANONYMOUS.
+under SUBJECT, and what the token grants under GRANT. Where none is configured nobody puts anything there, and everybody
+is ANONYMOUS.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
 SUBJECT = "subject"
+GRANT = "grant"
 ANONYMOUS = "anonymous"
 _TAG = re.compile(r'(W/)?"([^"]*)"')
 

@@ -11,14 +11,16 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Protocol
 
+from app.api.callers import GRANT
 from app.errors import EligoError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from contextlib import AbstractAsyncContextManager
 
     from fastapi import Request
 
+    from app.api.scopes import Grant
 
 _LEEWAY_S = 120
 _MOST_LIFE_S = 24 * 3600
@@ -26,6 +28,13 @@ _MOST_LIFE_S = 24 * 3600
 
 class Unauthenticated(EligoError):
     """No token, or none that counts."""
+
+
+class NoToken(Unauthenticated):
+    """A call that needs a token came without one."""
+
+    def __init__(self) -> None:
+        super().__init__("A token is needed here: `Authorization: Bearer <access token>`.")
 
 
 class Forbidden(EligoError):
@@ -42,8 +51,8 @@ class Caller:
 class Tokens(Protocol):
     """Checks tokens."""
 
-    async def verify(self, token: str, audience: str, now: float) -> dict[str, Any]:
-        """The claims of a token for just this audience."""
+    async def verify(self, token: str, audiences: Collection[str], now: float) -> dict[str, Any]:
+        """The claims of a token for one of these audiences."""
 
 
 class UsedTokens(Protocol):
@@ -54,7 +63,9 @@ class UsedTokens(Protocol):
 
 
 class Callers:
-    """Admits callers of the CDS services. Without `tokens`, only those on this machine."""
+    """Admits callers of the CDS services. Without `tokens`, those whom the service's own authentication has let in, and
+    where there is none those on this machine.
+    """
 
     def __init__(
         self,
@@ -73,6 +84,9 @@ class Callers:
     async def admit(self, request: Request) -> Caller:
         """Who calls. Unauthenticated, Forbidden, and what the tokens raise."""
         if self._tokens is None:
+            grant: Grant | None = getattr(request.state, GRANT, None)
+            if grant is not None:
+                return Caller(grant.issuer)
             if request.client is None or not is_loopback(request.client.host):
                 raise Forbidden(
                     "Without ELIGO_CDS_ISSUERS the CDS services answer this machine only. Set it, or let a gateway "
@@ -84,7 +98,7 @@ class Callers:
             raise Unauthenticated("Send the CDS client's token: `Authorization: Bearer <JWT>`.")
         now = time.time()
         audience = f"{self.public(request)}{request.url.path.removeprefix(request.scope.get('root_path', ''))}"
-        claims = await self._tokens.verify(token.strip(), audience, now)
+        claims = await self._tokens.verify(token.strip(), (audience,), now)
         token_id, issued = claims.get("jti"), claims.get("iat")
         if not isinstance(token_id, str) or not token_id or issued is None:
             raise Unauthenticated("The token was refused: `jti` and `iat` are needed (CDS Hooks 2.0).")

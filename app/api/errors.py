@@ -12,7 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from app.api.cds_clients import Forbidden, Unauthenticated
+from app.api.access import InsufficientScope
+from app.api.cds_clients import Forbidden, NoToken, Unauthenticated
+from app.clients.introspection import IntrospectionUnavailable
 from app.clients.outbound import NotAllowed
 from app.clients.tokens import KeysUnavailable, TokenRefused
 from app.criteria.codec import CodecProblems
@@ -124,9 +126,12 @@ KINDS: dict[type[EligoError], Kind] = {
     DatabaseUnavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The database cannot be used"),
     DataUnavailable: Kind(HTTPStatus.PRECONDITION_FAILED, "The patient's data cannot be had"),
     Forbidden: Kind(HTTPStatus.FORBIDDEN, "Not allowed"),
+    InsufficientScope: Kind(HTTPStatus.FORBIDDEN, "The token does not grant this"),
+    IntrospectionUnavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The caller cannot be checked now"),
     KeysUnavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The caller cannot be checked now"),
     NoSuchService: Kind(HTTPStatus.NOT_FOUND, "No such service"),
     NotAllowed: Kind(HTTPStatus.FORBIDDEN, "The FHIR server is not one that may be called"),
+    NoToken: Kind(HTTPStatus.UNAUTHORIZED, "Authentication is needed"),
     TokenRefused: Kind(HTTPStatus.UNAUTHORIZED, "The token was refused"),
     Unauthenticated: Kind(HTTPStatus.UNAUTHORIZED, "Authentication is needed"),
     WrongCall: Kind(_BAD, "The call cannot be understood"),
@@ -221,9 +226,17 @@ def _headers(error: EligoError) -> dict[str, str]:
             return {"Connection": "close"}  # or the server would read on to the end of what it refused
         case PreconditionFailed(newest=newest):
             return {"ETag": f'"{newest}"'}
-        case Unauthenticated() | TokenRefused():
-            return {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-        case KeysUnavailable() | DatabaseUnavailable() | TookTooLong() | WorkerLost():
+        case NoToken():  # RFC 6750, section 3: no error is told to who has not tried
+            return {"WWW-Authenticate": 'Bearer realm="eligo"'}
+        case TokenRefused(reason=reason):
+            told = f'error="invalid_token", error_description="{reason}"'
+            return {"WWW-Authenticate": f'Bearer realm="eligo", {told}'}
+        case Unauthenticated():
+            return {"WWW-Authenticate": 'Bearer realm="eligo", error="invalid_token"'}
+        case InsufficientScope(needed=needed):
+            told = f', scope="{needed}"' if needed else ""
+            return {"WWW-Authenticate": f'Bearer realm="eligo", error="insufficient_scope"{told}'}
+        case KeysUnavailable() | IntrospectionUnavailable() | DatabaseUnavailable() | TookTooLong() | WorkerLost():
             return {"Retry-After": "5"}
         case _:
             return {}

@@ -14,11 +14,14 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from starlette.responses import Response
 
 from app.api import bodies
+from app.api.access import demand
 from app.api.errors import BrokenEncoding, EmptyBody, NotSupported
 from app.api.fhir_capability import COUNT, MOST, SERVED, Served, capability_statement
 from app.api.fhir_negotiation import content_type, fhir_version, sent_version
 from app.api.fhir_outcomes import ROOT
 from app.api.parameters import RecordQuery
+from app.api.scopes import Need
+from app.api.smart import ANY_ORIGIN
 from app.emitters.canonical import Canonical
 from app.services.fhir_requests import RecordRequest, read_record_request
 from app.services.forms import MEDIA_TYPES
@@ -70,7 +73,11 @@ async def metadata(request: Request, canonical: CanonicalUse) -> Response:
     """What is served here, truly."""
     version = fhir_version(request)
     _only(request, _GENERAL)
-    return _answer(orjson.dumps(capability_statement(version, _address(request), canonical)), version)
+    state = request.app.state
+    statement = capability_statement(
+        version, _address(request), canonical, asks_for_tokens=state.smart.is_on, cors=state.cors
+    )
+    return _answer(orjson.dumps(statement), version, headers=ANY_ORIGIN)
 
 
 # --- operations ------------------------------------------------------------------------------------------------------
@@ -181,6 +188,7 @@ async def _search(resource_type: str, parameters: Sequence[tuple[str, str]], req
     version = fhir_version(request, [value for key, value in parameters if key == "_format"])
     served = _served(resource_type)
     asked = _asked(parameters, request, served, version)
+    demand(request, [Need(each, "r") for each in asked.include])
     page = await _resources(request).search(
         resource_type, asked.tests, version, include=asked.include, offset=asked.offset, limit=asked.limit
     )

@@ -80,7 +80,9 @@ SERVED: dict[str, Served] = {
 }
 
 
-def capability_statement(version: FhirVersion, address: str, canonical: Canonical) -> dict[str, Any]:
+def capability_statement(
+    version: FhirVersion, address: str, canonical: Canonical, *, asks_for_tokens: bool, cors: bool
+) -> dict[str, Any]:
     """The CapabilityStatement in a FHIR version; `address` is where this server is reached."""
     return {
         "resourceType": "CapabilityStatement",
@@ -101,9 +103,32 @@ def capability_statement(version: FhirVersion, address: str, canonical: Canonica
             {
                 "mode": "server",
                 "documentation": "R4 unless `fhirVersion=5.0` is asked for in Accept. Nothing of a patient is stored.",
+                "security": _security(asks_for_tokens=asks_for_tokens, cors=cors),
                 "resource": [_resource(each, version, canonical) for each in SERVED.values()],
             }
         ],
+    }
+
+
+def _security(*, asks_for_tokens: bool, cors: bool) -> dict[str, Any]:
+    if not asks_for_tokens:
+        return {"cors": cors, "description": "No token is asked for. Only the machine itself is answered."}
+    return {
+        "cors": cors,
+        "service": [
+            {
+                "coding": [
+                    {
+                        "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+                        "code": "SMART-on-FHIR",
+                    }
+                ]
+            }
+        ],
+        "description": "OAuth 2.0 bearer tokens with SMART scopes of versions 1 and 2: `r` and `s` of the type that is "
+        "read or searched, `eligo/trials.write` for what changes trials or ConceptMaps, and for operations on records "
+        "`system/ResearchStudy.rs` with `system/Patient.r`, or `eligo/evaluate`. "
+        ".well-known/smart-configuration says where a token is to be had.",
     }
 
 

@@ -94,12 +94,10 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Server processes.")] = 1,
 ) -> None:
     """Serve the API. An SQLite database is migrated; any other has to be current."""
-    if not is_loopback(host):
-        _usage(
-            f"No authentication is configured, so Eligo listens on loopback only, not on {host}. "
-            "Let a gateway that authenticates forward to it."
-        )
-    asyncio.run(_prepare(load_settings()))
+    settings = load_settings()
+    if not is_loopback(host) and settings.why_local:
+        _usage(f"Eligo listens on loopback only, not on {host}. {settings.why_local}")
+    asyncio.run(_prepare(settings))
     shown = f"[{host}]" if ":" in host else host
     typer.echo(
         f"Eligo {__version__}: http://{shown}:{port}/docs has the documentation. Not a medical device.", err=True

@@ -2,7 +2,7 @@
 
 Only issuers on an allowlist count, each with the one address of its keys (JWKS, RFC 7517); no address that stands in a
 token is ever called. Asymmetric algorithms only. Keys are kept, fetched anew when a token names one that is not known
-(at most every few seconds), and go on serving while their address does not answer.
+(at most every few seconds), and go on serving for a day while their address does not answer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from joserfc.jwk import KeySet
 from app.errors import EligoError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 _log = logging.getLogger("eligo.tokens")
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "ES256", "ES384", "ES512")
@@ -30,9 +30,10 @@ LEEWAY_S: Final = 60
 _FRESH_S: Final = 300.0
 _AGAIN_S: Final = 10.0
 _STALE_S: Final = 24 * 3600.0
+"""How long keys count after they were last fetched, while their address does not answer."""
 _TIMEOUT_S: Final = 3.0
 _MOST_BYTES: Final = 256 * 1024
-_MOST_TOKEN: Final = 16 * 1024
+MOST_TOKEN: Final = 16 * 1024
 
 
 class TokenRefused(EligoError):
@@ -56,6 +57,7 @@ class _Kept:
     keys: KeySet | None = None
     fetched: float = float("-inf")
     tried: float = float("-inf")
+    is_down: bool = False
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -70,19 +72,25 @@ class KeySets:
     async def of(self, url: str, kid: str) -> KeySet:
         """The keys at an address, fetched anew where they are old or lack `kid`. KeysUnavailable."""
         kept = self._kept.setdefault(url, _Kept())
-        if self._is_fresh(kept) and _has(kept.keys, kid):
-            return _given(kept.keys)
+        if _has(kept.keys, kid) and (self._is_fresh(kept) or (kept.turn.locked() and self._counts(kept))):
+            return _given(kept.keys)  # while one asks anew, the others need not wait for an address that may be down
         async with kept.turn:  # one fetch at a time: a wave of unknown key ids must not become one of fetches
             now = self._clock()
             lacks = not (self._is_fresh(kept) and _has(kept.keys, kid))
             if lacks and now - kept.tried >= _AGAIN_S:
                 kept.tried = now
                 found = await self._fetch(url)
+                kept.is_down = found is None
                 if found is not None:
                     kept.keys, kept.fetched = found, now
-        if kept.keys is None or self._clock() - kept.fetched > _STALE_S:
+        if kept.keys is None or not self._counts(kept):
             raise KeysUnavailable
+        if kept.is_down and not _has(kept.keys, kid):
+            raise KeysUnavailable  # a key that is new, or one that is none: only the issuer can tell
         return kept.keys
+
+    def _counts(self, kept: _Kept) -> bool:
+        return self._clock() - kept.fetched <= _STALE_S
 
     def _is_fresh(self, kept: _Kept) -> bool:
         return self._clock() - kept.fetched <= _FRESH_S
@@ -119,8 +127,17 @@ class Verifier:
         self._issuers = dict(issuers)
         self._key_sets = key_sets
 
-    async def verify(self, token: str, audience: str, now: float) -> dict[str, Any]:
-        """The claims of a token for just this audience. `now` is in seconds since 1970. TokenRefused, KeysUnavailable.
+    def knows(self, token: str) -> bool:
+        """Whether a token says that it is from an issuer on the list; nothing of it is verified."""
+        try:
+            _, claims = _peek(token)
+        except TokenRefused:
+            return False
+        issuer = claims.get("iss")
+        return isinstance(issuer, str) and issuer in self._issuers
+
+    async def verify(self, token: str, audiences: Collection[str], now: float) -> dict[str, Any]:
+        """The claims of a token for one of these audiences. `now`: seconds since 1970. TokenRefused, KeysUnavailable.
 
         `iss`, `aud` and `exp` must be there; `iat` and `nbf`, where given, must not lie ahead.
         """
@@ -141,13 +158,13 @@ class Verifier:
             checked = jwt.decode(token, keys.get_by_kid(kid), algorithms=list(ALGORITHMS))
         except (JoseError, ValueError, TypeError):
             raise TokenRefused("its signature is not one of the issuer's keys") from None
-        _check_claims(checked.claims, audience, now)
+        check_claims(checked.claims, audiences, now)
         return dict(checked.claims)
 
 
 def _peek(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Header and claims as they stand, before anything is verified."""
-    if len(token) > _MOST_TOKEN:
+    if len(token) > MOST_TOKEN:
         raise TokenRefused("it is too long")
     try:
         compact = jws.extract_compact(token.encode("ascii"))
@@ -159,7 +176,8 @@ def _peek(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return dict(compact.protected), claims
 
 
-def _check_claims(claims: Mapping[str, Any], audience: str, now: float) -> None:
+def check_claims(claims: Mapping[str, Any], audiences: Collection[str] | None, now: float) -> None:
+    """Whether claims hold now, and are meant for one of these audiences (None: whatever they say). TokenRefused."""
     expires = _number(claims.get("exp"))
     if expires is None:
         raise TokenRefused("it does not say until when it holds (exp)")
@@ -170,7 +188,7 @@ def _check_claims(claims: Mapping[str, Any], audience: str, now: float) -> None:
         if begins is None or begins > now + LEEWAY_S:
             raise TokenRefused(f"it does not hold yet ({name})")
     meant = claims.get("aud")
-    if audience not in (meant if isinstance(meant, list) else [meant]):
+    if audiences is not None and not any(each in audiences for each in (meant if isinstance(meant, list) else [meant])):
         raise TokenRefused("it is meant for another address (aud)")
 
 

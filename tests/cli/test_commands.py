@@ -107,12 +107,58 @@ def test_migrate_says_what_it_did(eligo):
 
 
 def test_serve_refuses_what_would_not_be_safe(eligo, tmp_path):
-    assert "loopback" in eligo("serve", "--host", "0.0.0.0", code=2).stderr
+    told = " ".join(eligo("serve", "--host", "0.0.0.0", code=2).stderr.replace("│", " ").split())
+    for named in (
+        "loopback",
+        "ELIGO_AUTH_ISSUERS",
+        "ELIGO_AUTH_INTROSPECTION_URL",
+        "ELIGO_PUBLIC_URL",
+        "ELIGO_CDS_ISSUERS",
+    ):
+        assert named in told
     assert "ELIGO_JUDGE_PROCESSES" in eligo("serve", code=1, ELIGO_JUDGE_PROCESSES="none").stderr
     refused = eligo("serve", code=1, ELIGO_DATABASE_URL="postgresql://me:secret@127.0.0.1:1/x").stderr
     assert "database cannot be used" in refused
     assert "secret" not in refused
     assert "secret" not in eligo("migrate", code=1, ELIGO_DATABASE_URL="mysql://me:secret@h/x").stderr
+
+
+TRUSTED = {
+    "ELIGO_AUTH_ISSUERS": '{"https://login.example": "https://login.example/jwks"}',
+    "ELIGO_PUBLIC_URL": "https://trials.example.org",
+}
+CDS = {"ELIGO_CDS_ISSUERS": '{"https://ehr.example": "https://ehr.example/jwks"}'}
+
+
+def test_serve_listens_to_others_only_where_it_asks_for_tokens(eligo):
+    nowhere = {"ELIGO_DATABASE_URL": "postgresql://127.0.0.1:1/x"}  # which ends the start where it would have begun
+    everywhere = ("serve", "--host", "0.0.0.0")
+    switched_off = [
+        {**TRUSTED, "ELIGO_AUTH": "none"},
+        CDS,
+        {**TRUSTED, **CDS, "ELIGO_CDS_AUTH": "none"},
+        {"ELIGO_PUBLIC_URL": "https://trials.example.org"},
+    ]
+    for environment in switched_off:
+        assert "loopback only" in eligo(*everywhere, code=2, **environment).stderr
+    introspection = {"ELIGO_AUTH_INTROSPECTION_URL": "https://login.example/introspect", "ELIGO_AUTH_AUDIENCE": "eligo"}
+    for environment in (TRUSTED, introspection, {**TRUSTED, **CDS}):
+        assert "database cannot be used" in eligo(*everywhere, code=1, **nowhere, **environment).stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"ELIGO_AUTH_ISSUERS": TRUSTED["ELIGO_AUTH_ISSUERS"]}, "ELIGO_PUBLIC_URL"),
+        ({"ELIGO_AUTH_ISSUERS": '{"x": "http://login.example/jwks"}'}, "https"),
+        ({"ELIGO_AUTH_ISSUERS": '{"x": "file:///etc/jwks"}'}, "https"),
+        ({"ELIGO_AUTH_ISSUERS": "https://login.example"}, "ELIGO_AUTH_ISSUERS"),
+        ({"ELIGO_AUTH_INTROSPECTION_URL": "http://login.example/introspect"}, "https"),
+        ({"ELIGO_AUTH": "off"}, "ELIGO_AUTH"),
+    ],
+)
+def test_serve_refuses_authentication_that_would_not_be_one(eligo, environment, named):
+    assert named in eligo("serve", code=1, **environment).stderr
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Parts that `main` puts together, each made of the settings."""
