@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from app.api.callers import GRANT, SUBJECT
 from app.api.cds_clients import Forbidden, NoToken, is_loopback
 from app.api.errors import problem_of
+from app.api.proxies import route_path
 from app.api.scopes import read_grant
 from app.clients.tokens import TokenRefused
 from app.errors import EligoError
@@ -77,7 +78,7 @@ class Authenticate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let in, or answer why not."""
-        if scope["type"] == "http" and not self._is_open(_route_path(scope)):
+        if scope["type"] == "http" and not self._is_open(route_path(scope)):
             try:
                 grant = read_grant(await self._authority.claims(_bearer(scope), time.time()))
             except EligoError as refusal:
@@ -106,11 +107,3 @@ def _bearer(scope: Scope) -> str:
     if len(given) > 1 or not _TOKEN.fullmatch(token):
         raise TokenRefused("the Authorization header does not have one token")
     return str(token, "ascii")
-
-
-def _route_path(scope: Scope) -> str:
-    """The path by which routes are found: without the prefix that a gateway has put before it."""
-    path, root = str(scope["path"]), str(scope.get("root_path", ""))
-    if root and path.startswith(root) and path[len(root) : len(root) + 1] in {"", "/"}:
-        return path[len(root) :]
-    return path

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,14 @@ import pytest
 
 from app.demo import load_demo_trials
 from app.store import Database, migrate
+from tests.issuer import issuer
 from tests.postgresql import postgresql
 from tests.serving import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.issuer import Issuer
     from tests.serving import Served
 
 FULL = os.environ.get("ELIGO_CONTRACT") == "full"
@@ -33,8 +36,14 @@ _HERE = Path(__file__).parent
 
 
 @pytest.fixture
-def on_sqlite(tmp_path: Path) -> Iterator[Served]:
-    with serving(tmp_path) as served:
+def login() -> Iterator[Issuer]:
+    with issuer() as server:
+        yield server
+
+
+@pytest.fixture
+def on_sqlite(tmp_path: Path, login: Issuer) -> Iterator[Served]:
+    with serving(tmp_path, **login.environment(login.by_keys)) as served:
         yield served
 
 
@@ -48,17 +57,18 @@ async def postgresql_url() -> Any:
 
 
 @pytest.fixture
-def on_postgresql(tmp_path: Path, postgresql_url: str) -> Iterator[Served]:
-    with serving(tmp_path, ELIGO_DATABASE_URL=postgresql_url) as served:
+def on_postgresql(tmp_path: Path, postgresql_url: str, login: Issuer) -> Iterator[Served]:
+    with serving(tmp_path, ELIGO_DATABASE_URL=postgresql_url, **login.environment(login.by_keys)) as served:
         yield served
 
 
-def run(address: str, folder: Path) -> dict[str, Any]:
+def run(address: str, folder: Path, token: str) -> dict[str, Any]:
     """What schemathesis tells of all its phases and checks."""
     report = folder / "report.json"
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(_HERE / "schemathesis.toml"), "--no-color"),
         *("run", f"{address}/openapi.json", "--seed", str(SEED), "--max-examples", str(EXAMPLES)),
+        *("--header", f"Authorization: Bearer {token}"),
         *("--report", "json", "--report-json-path", str(report)),
     ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -68,14 +78,17 @@ def run(address: str, folder: Path) -> dict[str, Any]:
     return told
 
 
-def is_as_described(served: Served, folder: Path) -> None:
+def is_as_described(served: Served, folder: Path, login: Issuer) -> None:
+    token = login.token(exp=int(time.time()) + 12 * 3600)
     for each in load_demo_trials():
         sent = httpx.post(
-            f"{served.address}/v1/trials", content=each.content, headers={"Content-Type": "application/json"}
+            f"{served.address}/v1/trials",
+            content=each.content,
+            headers={"Content-Type": "application/json", "Authorization": f"Bearer {token}"},
         )
         assert sent.status_code == 201
 
-    told = run(served.address, folder)
+    told = run(served.address, folder, token)
 
     assert not told["failures"], told["failures"]
     assert not told["errors"], told["errors"]
@@ -88,10 +101,10 @@ def is_as_described(served: Served, folder: Path) -> None:
     print(f"{told['test_cases']['generated']} requests, {told['running_time']:.0f} s")  # noqa: T201  the figure wanted
 
 
-def test_every_answer_is_as_described(on_sqlite, tmp_path):
-    is_as_described(on_sqlite, tmp_path)
+def test_every_answer_is_as_described(on_sqlite, tmp_path, login):
+    is_as_described(on_sqlite, tmp_path, login)
 
 
 @pytest.mark.skipif(not FULL, reason="make contract tries both databases")
-def test_every_answer_is_as_described_on_postgresql(on_postgresql, tmp_path):
-    is_as_described(on_postgresql, tmp_path)
+def test_every_answer_is_as_described_on_postgresql(on_postgresql, tmp_path, login):
+    is_as_described(on_postgresql, tmp_path, login)
