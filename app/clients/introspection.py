@@ -104,7 +104,10 @@ class Introspection:
 
     async def _ask(self, token: str, now: float) -> _Answer:
         async with self._places:
-            said = await self._post(token)
+            try:
+                said = await self._post(token)
+            except (httpx.NetworkError, httpx.RemoteProtocolError):  # such as a kept connection that was closed
+                said = await self._last_try(token)
         until = self._clock() + self._keep_s
         if said.get("active") is not True:
             return _Answer(None, until)
@@ -113,7 +116,14 @@ class Introspection:
             until = min(until, self._clock() + expires - now)
         return _Answer(said, until)
 
+    async def _last_try(self, token: str) -> dict[str, Any]:
+        try:
+            return await self._post(token)
+        except httpx.HTTPError as error:
+            raise _unavailable(error) from None
+
     async def _post(self, token: str) -> dict[str, Any]:
+        """What is answered. IntrospectionUnavailable; what fails on the way as httpx has it."""
         try:
             async with self._client.stream(
                 "POST",
@@ -131,10 +141,16 @@ class Introspection:
                     if len(body) > _MOST_BYTES:
                         break  # what is cut off there is no JSON
             said = msgspec.json.decode(body)
+        except (httpx.NetworkError, httpx.RemoteProtocolError):
+            raise
         except (httpx.HTTPError, NotAllowed, msgspec.DecodeError, UnicodeDecodeError) as error:
-            _log.warning("the authorization server cannot be asked: %s", type(error).__name__)
-            raise IntrospectionUnavailable from None
+            raise _unavailable(error) from None
         if not isinstance(said, dict):
             _log.warning("the authorization server's answer is no JSON object")
             raise IntrospectionUnavailable
         return said
+
+
+def _unavailable(error: Exception) -> IntrospectionUnavailable:
+    _log.warning("the authorization server cannot be asked: %s", type(error).__name__)
+    return IntrospectionUnavailable()
