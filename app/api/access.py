@@ -56,12 +56,13 @@ NEEDS: Final[dict[str, Ways]] = {
     "summarise_feedback": _LISTS,
     # /fhir
     "search": ((Need(_TYPE, "s"),),),
+    "search_by_form": ((Need(_TYPE, "s"),),),
     "read": ((Need(_TYPE, "r"),),),
     "vread": ((Need(_TYPE, "r"),),),
     "package_study": (tuple([Need(each, "r") for each in _PACKAGE]),),
     "import_study": _WRITES,
-    "put_map": _WRITES,
-    "remove_map": _WRITES,
+    "put_codes": _WRITES,
+    "remove_codes": _WRITES,
     "check_one": _JUDGES,
     "check_all": _JUDGES_ALL,
     "apply_plan": _JUDGES,
@@ -105,8 +106,8 @@ async def authorise(request: Request) -> None:
     ways = NEEDS.get(name)
     if ways is None:
         raise InsufficientScope("")
-    resource_type = request.path_params.get("resource_type")
-    if resource_type is not None:
+    if any(need.name == _TYPE for way in ways for need in way):
+        resource_type = request.path_params["resource_type"]
         if resource_type not in SERVED:
             return  # there is none to read; the route says which there are
         ways = tuple([tuple([_of(need, resource_type) for need in way]) for way in ways])
