@@ -25,10 +25,10 @@ from app.criteria.record import (
     RegistrationRecord,
     Site,
 )
-from app.reader.items import split_items
 from app.reader.normalise import normalise
 from app.reader.read import read_items
 from app.reader.registration import Registration, read_age, register_word, unread_ages
+from app.reader.split import split_items
 
 if TYPE_CHECKING:
     from app.knowledge.catalogue import Catalogue

@@ -31,10 +31,10 @@ from app.criteria.record import (
     RegistrationRecord,
     Site,
 )
-from app.reader.items import split_items
 from app.reader.normalise import normalise
 from app.reader.read import read_items
 from app.reader.registration import Registration, UnusableStudy, read_population, register_word, unread_ages
+from app.reader.split import split_items
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

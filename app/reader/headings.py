@@ -79,6 +79,21 @@ _SECTION_WITH_COLON = re.compile(
 )
 
 
+# "Healthy Controls Exclusion Criteria:", "Donor exclusion": whom the list is for, and its side.
+_BEHIND_LABEL = re.compile(
+    r"^\W*(?P<label>(?:[A-Za-z][\w'/-]*|\d{1,2}|[(),&/-])(?:\s+(?:[A-Za-z][\w'/-]*|\d{1,2}|[(),&/-])){0,7}?)[\s:-]+"
+    r"(?P<side>inclusions?|exclusions?)(?:\s+criteri(?:a|on))?\W*$",
+    re.IGNORECASE,
+)
+_SAYS_MORE = re.compile(
+    r"\b(?:must|should|may|have|has|had|is|are|be|been|will|who|that|meet|meeting|not|no|if|see|per|met|meets|"
+    r"with\s+the\s+exception|prior|above|below)\b",
+    re.IGNORECASE,
+)
+_LABEL_OPENS = re.compile(r"^\s*(?:[-(]|for\b|of\b|in\b)", re.IGNORECASE)
+_LONGEST_LABEL = 8
+
+
 @dataclass(frozen=True, slots=True)
 class Heading:
     """A line that opens a list: its side, where an item begins behind it on the same line, and the part it is for."""
@@ -92,7 +107,7 @@ def side_heading(content: str, start: int) -> Heading | None:
     """A heading such as "Key Inclusion Criteria (Part 1):"; None where the line is something else."""
     match = _SIDE.match(content)
     if match is None:
-        return _sentence_heading(content)
+        return _label_before(content, start) or _sentence_heading(content)
     side = Kind.INCLUSION if match["inc"] else Kind.EXCLUSION
     noun = "criteri" in content.lower()
     has_colon = match["colon"] is not None
@@ -105,16 +120,34 @@ def side_heading(content: str, start: int) -> Heading | None:
         rest = match["rest"]
         behind = start + len(content) - len(rest) if rest.strip("*_ ") else None
         span = (start + match.start("tail"), start + match.end("tail"))
-        return Heading(side, behind, span if part else None)
+        return Heading(side, behind, span if part or (noun and _is_label(words)) else None)
     if not words and (
         noun or (match["inc"] or match["exc"]).lower() in {"inclusion", "exclusion", "inclusions", "exclusions"}
     ):
         return Heading(side, None, None)
-    if part is not None:
+    labelled = noun and _LABEL_OPENS.match(label) is not None and _is_label(words)
+    if part is not None or labelled:
         return Heading(side, None, (start + match.start("bare"), start + match.end("bare")))
     if re.match(r"^\W*(?i:inclusion|exclusion) (?i:criteria) [A-Z]", content):
         return Heading(side, start + match.start("bare") + len(label) - len(label.lstrip()), None)
     return _sentence_heading(content)
+
+
+def _label_before(content: str, start: int) -> Heading | None:
+    """Reads "Control group exclusion:": the side behind whom it is for."""
+    match = _BEHIND_LABEL.match(content.rstrip())
+    if match is None or _SAYS_MORE.search(match["label"]):
+        return None
+    side = Kind.INCLUSION if match["side"].lower().startswith("inc") else Kind.EXCLUSION
+    span = (start + match.start("label"), start + match.end("label"))
+    return Heading(side, None, span if _is_label(match["label"]) else None)
+
+
+def _is_label(words: str) -> bool:
+    """The words say for whom or what a list is, and not only that it is one of this study."""
+    own = re.findall(r"[A-Za-z][\w'-]*", words.lower())
+    says_whom = bool(own) and len(own) <= _LONGEST_LABEL and not all(word in _GENERIC for word in own)
+    return says_whom and _SAYS_MORE.search(words) is None
 
 
 def _sentence_heading(content: str) -> Heading | None:

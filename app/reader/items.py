@@ -1,18 +1,16 @@
-"""Eligibility text → a tree of items: every character belongs to one item, a heading or white space."""
+"""The items of a text as a tree, built line by line: who is whose child."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
 
-from app.reader.headings import announces, is_section, keeps_list, part_name, side_heading
-from app.reader.inline_lists import inline_list
+from app.reader.headings import announces, is_section, keeps_list
 from app.reader.registration import Kind
 
-_BULLET = re.compile(r"(?:[•●▪◦○■□➢►·*#]+|-(?!\d)|o(?=\s{2,}|\s[A-Z]))\s*")
-_NUMBER = re.compile(r"\(?(\d{1,2}|[a-hA-H]|[ivx]{1,4})[.)](?!\d)\s*|(\d{1,2})\s*,(?=\s*[A-Z])\s*")
+BULLET = re.compile(r"(?:[•●▪◦○■□➢►·*#]+|-(?!\d)|o(?=\s{2,}|\s[A-Z]))\s*")
+NUMBER = re.compile(r"\(?(\d{1,2}|[a-hA-H]|[ivx]{1,4})[.)](?!\d)\s*|(\d{1,2})\s*,(?=\s*[A-Z])\s*")
 _INLINE = re.compile(r"(?<=[;.,])\s*\(?(\d{1,2})\)\s*")
-_PLACEHOLDER = re.compile(r"^(?:not provided|not available|not applicable|n/?a|none)\.?$", re.IGNORECASE)
 LINKED = re.compile(r"(?:[;,.:\s-]|^)(?:and\s*/\s*)?or\W*$", re.IGNORECASE)
 LINKS = re.compile(r"^\W*(?:and\s*/\s*)?or\b(?!\s+who)\W*", re.IGNORECASE)
 _CATCH_ALL = re.compile(
@@ -34,6 +32,7 @@ class Item:
     says that its own words and its children are alternatives ("... or" at the end of a line). `under` is the item of
     the same list whose words may hold for it ("at least one of the following:" before items of the same indent).
     `link` is the word that joins the children of a list within one line ("and", "or", or "" where none does).
+    `unsure`: on which side it stands, or whether it is asked at entry at all, the text does not say.
     """
 
     kind: Kind
@@ -48,6 +47,7 @@ class Item:
     either: bool = False
     under: Item | None = None
     link: str = ""
+    unsure: bool = False
 
     @property
     def stop(self) -> int:
@@ -56,7 +56,9 @@ class Item:
 
 
 @dataclass(slots=True)
-class _Line:
+class Line:
+    """A line without the blanks around it; `opens`: the next one stands further in."""
+
     start: int
     end: int
     indent: int
@@ -64,107 +66,7 @@ class _Line:
     opens: bool = False
 
 
-def split_items(text: str, start: int, end: int, kind: Kind | None) -> list[Item]:
-    """The items of `text[start:end]` in order. `kind` is the side where no heading says so.
-
-    Headings switch the side. A "not provided" where the inclusions should stand, with no heading after it, makes what
-    follows exclusions (a mirror prints the missing list so).
-    """
-    tree = _Tree(text)
-    side = kind or Kind.INCLUSION
-    explicit = kind is not None
-    lines = _lines(text, start, end)
-    for n, found in enumerate(lines):
-        line = found
-        content = text[line.start : line.end]
-        following = lines[n + 1] if n + 1 < len(lines) else None
-        if heading := side_heading(content, line.start):
-            side = heading.side
-            explicit = True
-            tree.close()
-            if heading.part is not None:
-                tree.part, tree.part_follows = heading.part, False
-            elif not tree.part_follows:
-                tree.part = None
-            if heading.rest is None:
-                continue
-            line = _Line(heading.rest, line.end, line.indent, blank_before=False)
-            content = text[line.start : line.end]
-        elif (
-            following
-            and not _BULLET.match(content)
-            and part_name(content)
-            and side_heading(text[following.start : following.end], following.start)
-        ):
-            # "Part 2" above "Inclusion Criteria": both lists below are for that part, until the next such line.
-            tree.close()
-            tree.part, tree.part_follows = (line.start, line.end), True
-            continue
-        if _PLACEHOLDER.match(content.strip()):
-            if not explicit and not tree.roots:
-                side = Kind.EXCLUSION
-            tree.close()
-            continue
-        line.opens = following is not None and following.indent > line.indent
-        tree.add(line, side)
-    return [_opened(item, text) for item in _either(tree.roots, text)]
-
-
-def _opened(item: Item, text: str) -> Item:
-    """The item, and those under it, with the list that stands within its own line made its children."""
-    if item.children:
-        item.children = [_opened(child, text) for child in item.children]
-        return item
-    found = inline_list(text, item.start, item.end)
-    if found is not None:
-        item.end, item.link = found.lead, found.link
-        item.children = [Item(item.kind, "", "inline", item.indent, *span, topic=item.topic) for span in found.parts]
-    return item
-
-
-def _either(items: list[Item], text: str) -> list[Item]:
-    """Items that "or" links across lines become one: "creatinine ...; or" and the line after it."""
-    result: list[Item] = []
-    linked = False
-    for item in items:
-        item.children = _either(item.children, text)
-        own = text[item.start : item.end]
-        last = result[-1] if result else None
-        begins = LINKS.match(own)
-        if last is not None and last.kind is item.kind and (linked or begins):
-            head = last if last.either else None
-            if head is None and not last.children:
-                head = last
-                head.either = True
-            if head is not None:
-                bare = item.end <= item.start + (begins.end() if begins else 0) and not item.children
-                linked = bare or LINKED.search(own) is not None
-                if not bare:
-                    head.children.append(item)
-                continue
-        result.append(item)
-        linked = LINKED.search(own) is not None and not item.children
-    return result
-
-
-def _lines(text: str, start: int, end: int) -> list[_Line]:
-    lines: list[_Line] = []
-    blank = True
-    position = start
-    for raw in text[start:end].split("\n"):
-        stripped = raw.strip()
-        if stripped:
-            indent = len(raw) - len(raw.lstrip())
-            begin = position + indent
-            lines.append(_Line(begin, begin + len(stripped), indent, blank))
-            blank = False
-        else:
-            blank = True
-        position += len(raw) + 1
-    return lines
-
-
-class _Tree:
+class Tree:
     """Builds the tree line by line: who is whose child."""
 
     def __init__(self, text: str) -> None:
@@ -176,28 +78,37 @@ class _Tree:
         self.part: tuple[int, int] | None = None
         self.part_follows = False
         self.topic: tuple[int, int] | None = None
+        self.unsure = False
+        self.headings: list[tuple[int, int]] = []
+
+    def open_part(self, line: Line) -> None:
+        """The line is a heading: what follows is for the part or the people that it names."""
+        self.close()
+        self.part, self.part_follows, self.unsure = (line.start, line.end), False, False
+        self.headings.append((line.start, line.end))
 
     def close(self) -> None:
         """A heading ends every open item."""
         self.stack = []
         self.topic = None
 
-    def add(self, line: _Line, side: Kind) -> None:
+    def add(self, line: Line, side: Kind) -> None:
         """Put a line where it belongs, splitting numbers that stand inside it."""
         content = self.text[line.start : line.end]
-        marker = _BULLET.match(content)
-        number = None if marker else _NUMBER.match(content)
+        marker = BULLET.match(content)
+        number = None if marker else NUMBER.match(content)
         bare = content[marker.end() :] if marker else content
         if is_section(bare) and not line.opens:
             self.close()
             self.topic = (line.start, line.end)
+            self.headings.append((line.start, line.end))
             return
         if marker or number:
             mark = marker or number
             assert mark is not None
             begin = line.start + mark.end()
             # "- 1. text": a bullet followed by a number is one mark.
-            if marker and (second := _NUMBER.match(self.text[begin : line.end])):
+            if marker and (second := NUMBER.match(self.text[begin : line.end])):
                 number, begin = second, begin + second.end()
             if begin >= line.end:
                 return
@@ -208,10 +119,11 @@ class _Tree:
             self._unmarked(line, side, content)
         self._split_inline(side)
 
-    def _unmarked(self, line: _Line, side: Kind, content: str) -> None:
+    def _unmarked(self, line: Line, side: Kind, content: str) -> None:
         last = self.stack[-1] if self.stack else None
         same_side = (bool(self.roots) and self.roots[-1].kind is side) or any(root.kind is side for root in self.roots)
         if last is None and announces(content) and not keeps_list(content, side):
+            self.headings.append((line.start, line.end))
             return  # words that only announce the list are its heading
         if last is None or not same_side:
             self._item(side, "", "paragraph", line, line.start)
@@ -250,7 +162,7 @@ class _Tree:
             end -= 1
         return self.text[end - 1 : end] if end > item.start else ""
 
-    def _item(self, side: Kind, label: str, style: str, line: _Line, begin: int) -> None:
+    def _item(self, side: Kind, label: str, style: str, line: Line, begin: int) -> None:
         if _CATCH_ALL.match(self.text[begin : line.end]):
             self.stack = []
             self._root(side, label, style, line, begin)
@@ -261,7 +173,7 @@ class _Tree:
         else:
             self._child(parent, side, label, style, line, begin)
 
-    def _parent(self, label: str, style: str, line: _Line) -> Item | None:
+    def _parent(self, label: str, style: str, line: Line) -> Item | None:
         """Whose child a marked line is.
 
         The open items of the same style are siblings to be; a new style (or a restart at 1) after words that announce a
@@ -296,17 +208,18 @@ class _Tree:
             return self.stack[-1]
         return None
 
-    def _indent_of_root(self, line: _Line, style: str) -> bool:
+    def _indent_of_root(self, line: Line, style: str) -> bool:
         """Roots stand at this indent already: a line before it has slipped to the left."""
         return (line.indent, style) in self.margins
 
-    def _root(self, side: Kind, label: str, style: str, line: _Line, begin: int) -> None:
+    def _root(self, side: Kind, label: str, style: str, line: Line, begin: int) -> None:
         item = Item(side, label, style, line.indent, begin, line.end, part=self.part, topic=self.topic)
+        item.unsure = self.unsure
         self.roots.append(item)
         self.margins.add((line.indent, style))
         self.stack = [item]
 
-    def _child(self, parent: Item, side: Kind, label: str, style: str, line: _Line, begin: int) -> None:
+    def _child(self, parent: Item, side: Kind, label: str, style: str, line: Line, begin: int) -> None:
         item = Item(side, label, style, line.indent, begin, line.end, topic=self.topic)
         if len(self.stack) > _DEEPEST:
             # A list so deep is damage of layout: what is deeper stands beside.
@@ -340,7 +253,7 @@ class _Tree:
                 continue
             stop = last.end
             last.end = mark.start()
-            line = _Line(mark.end(), stop, last.indent, blank_before=False)
+            line = Line(mark.end(), stop, last.indent, blank_before=False)
             if depth == 0:
                 self._root(side, mark[1], "number", line, mark.end())
             else:

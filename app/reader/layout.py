@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass, field
 
 from app.criteria.record import Population
-from app.reader.items import Item, split_items
+from app.reader.items import Item
 from app.reader.registration import read_population, unread_ages
+from app.reader.split import split
 
 REGISTRY_ID = re.compile(
     r"\b(NCT\d{8}|ChiCTR[-\w]*\d{4,}|ISRCTN\d{8}|EUCTR\d{4}-\d{6}-\d{2}|\d{4}-\d{6}-\d{2}(?:-\d{2})?|CTR\d{8}|jRCT\w*\d{6,}|DRKS\d{8}|ACTRN\d{14})\b"
@@ -79,7 +80,7 @@ _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4"}
 
 @dataclass(slots=True)
 class Page:
-    """What a page gives, before its criteria are read."""
+    """What a page gives, before its criteria are read; `region` is where they stand, `headings` the headings there."""
 
     id: str | None = None
     title: str = ""
@@ -90,6 +91,8 @@ class Page:
     population: Population = field(default_factory=Population)
     notes: tuple[str, ...] = ()
     items: list[Item] = field(default_factory=list)
+    region: tuple[int, int] = (0, 0)
+    headings: list[tuple[int, int]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -115,7 +118,8 @@ def read_page(text: str) -> Page:
     page.conditions = _conditions(fields, lines)
     page.title = _title(lines, fields)
     start = max([begin, *(end for end in used if begin <= end < stop)])
-    page.items = split_items(text, start, stop, None)
+    found = split(text, start, stop, None)
+    page.items, page.headings, page.region = found.items, found.headings, (start, stop)
     return page
 
 

@@ -21,6 +21,7 @@ from app.reader.clauses import Clauses
 from app.reader.counting import counted, says_every
 from app.reader.headings import announces, keeps_list, part_name
 from app.reader.items import LINKED, LINKS
+from app.reader.people import label_name
 from app.reader.registration import Kind
 from app.reader.scan_time import in_frame
 from app.reader.scanner import shared_frame
@@ -58,7 +59,10 @@ _DEFINES = re.compile(
     r"as follows|the following)\b",
     re.IGNORECASE,
 )
-_SCOPE = re.compile(r"^\W*(?:for|if|in|among)\b", re.IGNORECASE)
+_SCOPE = re.compile(
+    r"^\W*(?:for|if|among|in(?!\s+(?:order|addition|general|particular|accordance|total|the\s+opinion)))\b",
+    re.IGNORECASE,
+)
 _TAIL = re.compile(
     r",?\s*\b(?:and|with|plus|who have|having|as well as)\s+"
     r"(?:(?:who )?(?:have|has|meet|meets|must have|presence of)\s+)?"
@@ -70,6 +74,9 @@ _TAIL = re.compile(
 
 def read_item(item: Item, context: Context, *, excludes: bool) -> Criterion:
     """The node of an item, the list under it included; in the frame of its side."""
+    if item.unsure:
+        context.note("It stands below a heading of its own: on which side, and for whom, is for a person to tell.")
+        return _unread(context.source, item.start, item.stop)
     if item.children:
         node = _list(item, context, excludes=excludes)
     elif item.under is not None and _opens(context.source[item.start : item.end]):
@@ -99,7 +106,8 @@ def adopt(items: list[Item], text: str) -> None:
 
 def for_part(node: Criterion, label: tuple[int, int], context: Context, *, excludes: bool) -> Criterion:
     """Binds a criterion to one part of the study: it is never a definite fail for the others."""
-    name = part_name(context.source[slice(*label)]) or " ".join(context.source[slice(*label)].split())
+    words = label_name(context.source[slice(*label)])
+    name = part_name(words) or words
     quote = Quote(context.source[slice(*label)], *label)
     context.note(f"Binds only: {name}.")
     meant = Judgement(f"Is the patient meant for {name}?", quote)

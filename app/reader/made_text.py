@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from app.criteria.nodes import NotUnderstood, Preference, Quote
-from app.reader.items import Item, split_items
+from app.reader.items import Item
 from app.reader.registration import Kind, ReadCriterion, Reading
+from app.reader.split import split_items
 
 TITLES = {Kind.INCLUSION: "Inclusion Criteria:", Kind.EXCLUSION: "Exclusion Criteria:"}
 NEGATED = "It is excluded, and its words are negative: whether having or lacking it excludes is not certain."

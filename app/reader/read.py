@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.criteria.nodes import (
     AgeBound,
     AgeIs,
+    AllOf,
+    AnyOf,
     Criterion,
     HadTreatment,
     HadVaccine,
@@ -84,6 +88,7 @@ def read_items(
     inclusions = [item for item in items if item.kind is Kind.INCLUSION]
     exclusions = [item for item in items if item.kind is Kind.EXCLUSION]
     read = [_criterion(item, f"I{n}", context, text) for n, item in enumerate(inclusions, 1)]
+    read = _perhaps_alternatives(inclusions, read)
     accepted = _accepted(read, catalogue)
     context.is_oncology = bool(accepted or named)
     context.study_disease = accepted or context.study_disease
@@ -93,6 +98,33 @@ def read_items(
     structured = _structured(population, read)
     read.extend(_criterion(item, f"E{n}", context, text) for n, item in enumerate(exclusions, 1))
     return (*structured, *read), ()
+
+
+def _perhaps_alternatives(items: list[Item], read: list[ReadCriterion]) -> list[ReadCriterion]:
+    """Several diagnoses in the list of one group may be alternatives: then none of them is certain to be required."""
+    parts = Counter(
+        item.part for item, each in zip(items, read, strict=True) if item.part and _is_diagnosis(each.expression)
+    )
+    result = []
+    for item, each in zip(items, read, strict=True):
+        node = each.expression
+        if item.part is not None and parts[item.part] > 1 and isinstance(node, If) and _is_diagnosis(node):
+            doubt = NotUnderstood("Is one of the listed things enough?", node.quote)
+            either = replace(node, then=AnyOf((node.then, doubt), node.quote))
+            result.append(replace(each, expression=either, reading=reading_of(either)))
+        else:
+            result.append(each)
+    return result
+
+
+def _is_diagnosis(node: Criterion) -> bool:
+    match node:
+        case If(_, then, None):
+            return _is_diagnosis(then)
+        case AllOf(parts) | AnyOf(parts):
+            return bool(parts) and _is_diagnosis(parts[0])
+        case _:
+            return isinstance(node, HasCondition)
 
 
 def _criterion(item: Item, identifier: str, context: Context, source: str) -> ReadCriterion:

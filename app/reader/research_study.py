@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.criteria.record import Population
-from app.reader.items import split_items
 from app.reader.layout import Page, read_page
 from app.reader.made_text import Line, MadeText, made_of
 from app.reader.normalise import normalise
 from app.reader.read import read_items
 from app.reader.registration import Kind, Registration, UnusableStudy
+from app.reader.split import split_items
 from app.reader.study_carried import carried_criteria, carried_id
 from app.reader.study_groups import GroupReader, broken_at_headings, description_of, plan_lines, sides_of
 from app.reader.study_record import read_record, registry_number

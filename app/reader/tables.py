@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.criteria.record import Identifier, IdentifierUse, RegistrationRecord
-from app.reader.items import split_items
 from app.reader.normalise import normalise
 from app.reader.read import read_items
 from app.reader.registration import Registration
+from app.reader.split import split_items
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -87,6 +87,12 @@ def read_gold(file: Path, shared: Path, catalogue: Catalogue) -> GoldTrial:
     return GoldTrial(gold["trial"], source.text, lines, read.criteria)
 
 
+def source_text(file: Path, shared: Path) -> str:
+    """The eligibility text that a gold file quotes, as its registration has it; a page as a whole."""
+    gold = _load(file)
+    return _source(shared / "data" / "trials" / gold["source"], gold["trial"]).text
+
+
 def _load(file: Path) -> dict[str, Any]:
     loaded: dict[str, Any] = yaml.load(file.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     return loaded
