@@ -68,8 +68,11 @@ def group_line(text: str, *, opens: bool) -> GroupLine | None:
     if len(text) > _LONGEST or len(text.split()) > _MOST_WORDS:
         return None
     closed = text.rstrip(" *_").endswith((":", "："))
-    if not closed and not opens:
+    bare = text.strip(" *_")
+    if not closed and (not opens or bare.endswith((".", ";", ","))):
         return None
+    if not bare[:1].isupper():
+        return None  # a line that goes on with the one before it
     if _EVERYBODY.match(text):
         return GroupLine("", everybody=True, strong=False, numbered=False) if closed else None
     if not _GROUP.match(text) or _SENTENCE.search(text):
