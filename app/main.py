@@ -29,6 +29,7 @@ from app.clients.terminology import Terminology
 from app.clients.tokens import KeySets, Verifier
 from app.emitters.canonical import Canonical
 from app.errors import EligoError
+from app.observability import Observability
 from app.services.catalogued import Catalogued
 from app.services.evaluation import Evaluation
 from app.services.hierarchies import Hierarchies
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from app.services.hierarchies import Expansions, OpenExpansions
     from app.services.local_codes import OpenSite, SiteStore
     from app.services.trials import OpenStore, Store
+    from app.store.database import Watch
 
 _log = logging.getLogger("eligo")
 _LISTEN_S, _AGAIN_S = 2.0, 15.0
@@ -101,7 +103,7 @@ async def at_hand(settings: Settings) -> AsyncIterator[AtHand]:
         await database.close()
 
 
-def open_database(settings: Settings) -> Database:
+def open_database(settings: Settings, watch: Watch | None = None) -> Database:
     """The database of the settings, with the limits that they set. BadDatabaseUrl."""
     limits = Limits(
         pool=settings.database_pool_size,
@@ -111,7 +113,7 @@ def open_database(settings: Settings) -> Database:
         statement_s=settings.database_statement_timeout_s,
         lock_s=settings.database_lock_timeout_s,
     )
-    return Database(settings.database_url, limits)
+    return Database(settings.database_url, limits, watch)
 
 
 async def ensure_current(database: Database) -> None:
@@ -200,12 +202,13 @@ class _Codes:
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service. An SQLite database is brought up to date when it starts; any other one only by `eligo migrate`."""
     settings = settings or load_settings()
-    database = open_database(settings)
+    seen = Observability(metrics_token=settings.metrics_token.get_secret_value(), otel_endpoint=settings.otel_endpoint)
+    database = open_database(settings, seen.meter)
     canonical = Canonical(settings.canonical_url)
-    workers = Workers(settings.judge_processes, settings.judge_limit_s, canonical)
+    workers = Workers(settings.judge_processes, settings.judge_limit_s, canonical, seen.meter)
 
     open_store = _opener(database)
-    shelf = Shelf(open_store, settings.trial_cache_bytes)
+    shelf = Shelf(open_store, settings.trial_cache_bytes, seen.meter)
 
     async def database_state() -> str:
         try:
@@ -233,6 +236,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await cds.close()
             await access.close()
             await database.close()
+            seen.close()
 
     app = FastAPI(
         title="Eligo",
@@ -279,6 +283,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(LimitBody, limit=settings.max_body_bytes)
     app.add_middleware(NoLeaks)
     app.add_middleware(Outcomes)  # around all others, so that it sees every refusal
+    seen.install(app)
     app.add_middleware(Proxies, trusted=settings.trusted_proxies, public_url=settings.public_url)
     describe(app, settings.auth_token_url)
     logging.getLogger("uvicorn.access").addFilter(_without_query)

@@ -88,6 +88,15 @@ class Settings(BaseSettings):
     terminology_timeout_s: float = Field(default=20.0, gt=0)
     """How long the terminology server may take to answer one call."""
 
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """How the log is written: `json` one object a line, `text`, or `auto`: text, in colour on a terminal."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is logged; `debug` has health checks as well."""
+    metrics_token: SecretStr = SecretStr("")
+    """The bearer token by which Prometheus reads `/metrics`; without one only this machine may."""
+    otel_endpoint: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    """The base address of an OpenTelemetry collector (OTLP over HTTP) that gets traces; needs `eligo[otel]`."""
+
     public_url: str = Field(default="", pattern=r"^(https?://[^\s|#?]*[^\s|#?/])?$")
     """The address under which callers reach the service, behind a gateway its public one: tokens are meant for it."""
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "::1")

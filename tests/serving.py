@@ -26,7 +26,7 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def serving(folder: Path, **environment: str) -> Iterator[Served]:
+def serving(folder: Path, *options: str, **environment: str) -> Iterator[Served]:
     """A server that is ready, with a database in `folder`; it must end well, and its workers with it."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -39,6 +39,7 @@ def serving(folder: Path, **environment: str) -> Iterator[Served]:
         **environment,
     }
     command = [sys.executable, "-W", "error", "-c", "from app.cli import main; main()", "serve", "--port", str(port)]
+    command += options
     children: list[str] = []
     with served.log.open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
@@ -50,7 +51,18 @@ def serving(folder: Path, **environment: str) -> Iterator[Served]:
             process.send_signal(signal.SIGTERM)
             process.wait(20)
     assert process.returncode in {0, -signal.SIGTERM}
-    assert not [each for each in children if Path(f"/proc/{each}").exists()], "a worker outlived the server"
+    until = time.monotonic() + 5
+    while any(map(_lives, children)) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not [each for each in children if _lives(each)], "a worker outlived the server"
+
+
+def _lives(pid: str) -> bool:
+    """Whether there is such a process that is not dead and only waiting for somebody to notice."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _wait_until_ready(served: Served, process: subprocess.Popen[bytes]) -> None:

@@ -23,6 +23,8 @@ from app.emitters.canonical import fhir_id
 from app.emitters.fhir import FhirVersion
 from app.errors import EligoError
 from app.main import AtHand, at_hand, create_app, ensure_current, open_database
+from app.observability.logs import configuration
+from app.observability.metrics import shared_figures
 from app.services.options import BadParameter, Options, read_complete, read_max_age
 from app.settings import Settings, load_settings
 from app.store import migrate
@@ -99,19 +101,23 @@ def serve(
         _usage(f"Eligo listens on loopback only, not on {host}. {settings.why_local}")
     asyncio.run(_prepare(settings))
     shown = f"[{host}]" if ":" in host else host
-    typer.echo(
-        f"Eligo {__version__}: http://{shown}:{port}/docs has the documentation. Not a medical device.", err=True
-    )
-    uvicorn.run(
-        "app.main:create_app",
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        server_header=False,
-        proxy_headers=False,  # Eligo reads them itself, and only from ELIGO_TRUSTED_PROXIES
-        timeout_graceful_shutdown=30,
-    )
+    if settings.log_format != "json":
+        typer.echo(
+            f"Eligo {__version__}: http://{shown}:{port}/docs has the documentation. Not a medical device.", err=True
+        )
+    with shared_figures(workers):
+        uvicorn.run(
+            "app.main:create_app",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            server_header=False,
+            proxy_headers=False,  # Eligo reads them itself, and only from ELIGO_TRUSTED_PROXIES
+            timeout_graceful_shutdown=30,
+            access_log=False,  # it has paths and queries in it; eligo.access has the route
+            log_config=configuration(settings.log_format, settings.log_level),
+        )
 
 
 @app.command("import")

@@ -6,6 +6,7 @@ input gives the same ones.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from heapq import nsmallest
 from operator import itemgetter
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from app.criteria.nodes import Criterion
     from app.emitters.prefetch import Template
-    from app.evaluator.report import CompiledTrial, Readable
+    from app.evaluator.report import CompiledTrial, Readable, Report
     from app.fhir.chart import PatientChart
     from app.knowledge.catalogue import Catalogue, System
     from app.knowledge.local import SiteCodes
@@ -84,6 +85,8 @@ class Desk:
         self.trials: dict[TrialKey, ReadyTrial] = {}
         self.memory = Memory(catalogue)
         self.engine = Engine(__version__, catalogue.digest)
+        self.tally: Counter[tuple[str, ...]] = Counter()
+        """What reports came to, for whoever counts: verdicts by kind and status, what unknown ones lack, trials."""
 
     def localise(self, codes: SiteCodes) -> None:
         """Know a site's own codes, and no others of that kind; trials have to be made ready anew."""
@@ -226,6 +229,8 @@ def _ranked(
         else:
             found = [each.status for each in evaluate_trial(trial.compiled, one, desk.engine, answers).criteria]
         ranked.append((_rank(trial, found), found, trial))
+    for (first, *_), _, _ in ranked:
+        desk.tally["trial", _BEST_FIRST[first].value] += 1
     return ranked
 
 
@@ -359,11 +364,21 @@ def _report(
     trial: ReadyTrial, judge: Judge, desk: Desk, writer: Writer | None = None, answers: Answers | None = None
 ) -> bytes:
     report = evaluate_trial(trial.compiled, judge, desk.engine, answers)
+    _count(report, desk.tally)
     writer = writer or Writer(judge.case.chart, desk.memory)
     try:
         return writer.write(report, is_stored=trial.is_stored)
     except orjson.JSONEncodeError:  # as in dumps
         raise TooDeep from None
+
+
+def _count(report: Report, tally: Counter[tuple[str, ...]]) -> None:
+    tally["trial", report.overall.value] += 1
+    for each in report.criteria:
+        tally["verdict", each.criterion.kind, each.status.value] += 1
+        if each.status is Status.UNKNOWN:
+            for lacking in {one.type for one in each.verdict.missing} or {"none"}:
+                tally["unknown", lacking] += 1
 
 
 def _summary(trial: ReadyTrial, found: list[Status]) -> dict[str, Any]:

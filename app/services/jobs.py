@@ -35,9 +35,10 @@ _FRAMES = 6
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The job's answer."""
+    """The job's answer, and what its reports came to (`Desk.tally`)."""
 
     value: Any
+    tally: dict[tuple[str, ...], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,13 @@ def work(pipe: Connection, canonical: Canonical) -> None:
                     pipe.send(laid)
                     continue
                 desk = laid.value
-            pipe.send(answer(job, desk, *args, **kwargs))
+            pipe.send(_with_tally(answer(job, desk, *args, **kwargs), desk))
+
+
+def _with_tally(answered: Answer, desk: Desk) -> Answer:
+    tally = dict(desk.tally)
+    desk.tally.clear()
+    return Done(answered.value, tally) if isinstance(answered, Done) and tally else answered
 
 
 def _lay_desk(canonical: Canonical) -> Desk:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import multiprocessing
+import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from app.emitters.canonical import Canonical
 from app.errors import DatabaseUnavailable, EligoError
@@ -19,7 +21,7 @@ from app.services import jobs
 from app.services.jobs import Done, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
@@ -65,11 +67,32 @@ class WorkFailed(Exception):
         super().__init__(f"{kind} at {where}")
 
 
+class Watch(Protocol):
+    """Who is told how the work goes."""
+
+    def waiting(self, count: int) -> None:
+        """So many jobs are with processes or in line."""
+
+    def job(self, name: str, waited_s: float, took_s: float) -> None:
+        """A process has done a job."""
+
+    def restarted(self, reason: str) -> None:
+        """A process is replaced: `lost`, or stopped at the `time-limit`."""
+
+    def judged(self, tally: Mapping[tuple[str, ...], int]) -> None:
+        """What the reports of a job came to."""
+
+
 class Workers:
     """As many processes as `count`. `start` before the first job, `close` after the last."""
 
-    def __init__(self, count: int, limit_s: float, canonical: Canonical | None = None) -> None:
-        self._workers = [_Worker(limit_s, canonical or Canonical()) for _ in range(count)]
+    def __init__(
+        self, count: int, limit_s: float, canonical: Canonical | None = None, watch: Watch | None = None
+    ) -> None:
+        self._workers = [_Worker(limit_s, canonical or Canonical(), watch) for _ in range(count)]
+        if watch is not None:
+            for each in self._workers:
+                each.on_waiting = lambda: watch.waiting(sum(one.waiting for one in self._workers))
         self.is_ready = False
 
     async def start(self) -> None:
@@ -177,8 +200,10 @@ class Workers:
 class _Worker:
     """One process, and what it knows. Its turn is a lock: jobs stand in line here, not in a pipe."""
 
-    def __init__(self, limit_s: float, canonical: Canonical) -> None:
+    def __init__(self, limit_s: float, canonical: Canonical, watch: Watch | None) -> None:
         self.waiting = 0
+        self.on_waiting: Callable[[], None] = lambda: None
+        self._watch = watch
         self.codes: SiteCodes = SiteCodes()
         self._told: SiteCodes = SiteCodes()
         self._limit_s = limit_s
@@ -191,13 +216,9 @@ class _Worker:
 
     async def run(self, job: Callable[Concatenate[Desk, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do one job. Raises what it refuses; WorkerLost, TookTooLong, WorkFailed."""
-        self.waiting += 1
-        try:
-            async with self._turn:
-                await self._localise()
-                return await self._do(job, *args, **kwargs)
-        finally:
-            self.waiting -= 1
+        async with self._in_line(job):
+            await self._localise()
+            return await self._do(job, *args, **kwargs)
 
     async def run_on(
         self,
@@ -208,14 +229,28 @@ class _Worker:
         **kwargs: P.kwargs,
     ) -> T:
         """Do one job that needs these trials, in one turn with teaching them."""
+        async with self._in_line(job):
+            await self._localise()
+            await self._teach(trials, fetch)
+            return await self._do(job, *args, **kwargs)
+
+    @asynccontextmanager
+    async def _in_line(self, job: Callable[..., object]) -> AsyncIterator[None]:
+        """Wait for the turn, and have it until the job is done."""
+        came = time.perf_counter()
         self.waiting += 1
+        self.on_waiting()
         try:
             async with self._turn:
-                await self._localise()
-                await self._teach(trials, fetch)
-                return await self._do(job, *args, **kwargs)
+                began = time.perf_counter()
+                try:
+                    yield
+                finally:
+                    if self._watch is not None:
+                        self._watch.job(job.__name__, began - came, time.perf_counter() - began)
         finally:
             self.waiting -= 1
+            self.on_waiting()
 
     def knows(self, trials: Sequence[TrialKey]) -> bool:
         """Whether the process has seen all of these."""
@@ -261,12 +296,14 @@ class _Worker:
             # Shielded: who goes away leaves the job running, and the next one in line waits for it in the thread.
             answer = await asyncio.wait_for(asyncio.shield(exchange), self._limit_s)
         except TimeoutError:
-            self._kill()
+            self._replace("time-limit")
             await asyncio.wait([exchange])
             exchange.exception()
             raise TookTooLong(self._limit_s) from None
         match answer:
-            case Done(value):
+            case Done(value, tally):
+                if tally and self._watch is not None:
+                    self._watch.judged(tally)
                 return cast("T", value)
             case Refused():
                 raise answer.error()
@@ -281,7 +318,8 @@ class _Worker:
             return cast("jobs.Answer", pipe.recv())
         except (EOFError, OSError):
             _log.warning("a worker process was lost and will be replaced")
-            self._kill()
+            if self._process is not None:  # else it was stopped at its time limit, which is told already
+                self._replace("lost")
             raise WorkerLost from None
 
     def _connected(self) -> Connection:
@@ -295,6 +333,11 @@ class _Worker:
             self._process.start()
             theirs.close()
         return self._pipe
+
+    def _replace(self, reason: str) -> None:
+        self._kill()
+        if self._watch is not None:
+            self._watch.restarted(reason)
 
     def _kill(self) -> None:
         if self._process is not None:
