@@ -7,6 +7,7 @@ import logging
 import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx
@@ -199,6 +200,15 @@ class _Codes:
             await asyncio.sleep(_AGAIN_S if self._hierarchies.is_behind else _LISTEN_S)
 
 
+async def _state(database: Database) -> str:
+    """Whether the database can be used: `current`, `not-migrated`, `unreachable`."""
+    try:
+        async with asyncio.timeout(_STATE_S):
+            return "current" if await is_current(database) else "not-migrated"
+    except (EligoError, TimeoutError):
+        return "unreachable"
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service. An SQLite database is brought up to date when it starts; any other one only by `eligo migrate`."""
     settings = settings or load_settings()
@@ -210,14 +220,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     open_store = _opener(database)
     shelf = Shelf(open_store, settings.trial_cache_bytes, seen.meter)
 
-    async def database_state() -> str:
-        try:
-            async with asyncio.timeout(_STATE_S):
-                return "current" if await is_current(database) else "not-migrated"
-        except (EligoError, TimeoutError):
-            return "unreachable"
-
-    codes = _Codes(settings, database, workers, database_state)
+    codes = _Codes(settings, database, workers, partial(_state, database))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -252,7 +255,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             {"name": routes.JUDGING, "description": "Records against criteria; no record is stored"},
         ],
     )
-    app.state.database_state = database_state
+    app.state.database_state = partial(_state, database)
     app.state.workers = workers
     app.state.trials = Trials(open_store, workers)
     app.state.evaluation = Evaluation(shelf, workers)
