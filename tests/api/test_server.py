@@ -178,7 +178,7 @@ def test_nothing_of_a_record_or_a_query_is_logged(server):
             httpx.post(f"{address}{path}?asOf={SECRET}", content=body, headers=FHIR)
     text = log.read_text()
 
-    assert "POST /v1/evaluate HTTP" in text
+    assert "POST /v1/evaluate 400" in text
     assert SECRET not in text
 
 
