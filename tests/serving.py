@@ -49,7 +49,7 @@ def serving(folder: Path, *options: str, **environment: str) -> Iterator[Served]
             children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(20)
+            process.wait(60)
     assert process.returncode in {0, -signal.SIGTERM}
     until = time.monotonic() + 5
     while any(map(_lives, children)) and time.monotonic() < until:
@@ -66,7 +66,7 @@ def _lives(pid: str) -> bool:
 
 
 def _wait_until_ready(served: Served, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 150  # a machine may be busy with much else
     while time.monotonic() < until:
         assert process.poll() is None, served.log.read_text()
         try:

@@ -90,6 +90,9 @@ def use(served: Served) -> None:
     assert httpx.get(f"{address}/Patient/{CANARY}?name={CANARY}").status_code == 404
     assert httpx.post(f"{address}/v1/evaluate?asOf={CANARY}", content="{}", headers=FHIR).status_code == 400
     assert httpx.post(f"{address}/v1/evaluate?asOf=2026-11-22", content=json.dumps(bundle), headers=FHIR).is_success
+    passed_on = httpx.get(f"{address}/metrics", headers={"X-Forwarded-For": "203.0.113.9"})
+    assert passed_on.status_code == 403, "without a token metrics are for this machine alone"
+    assert "ELIGO_METRICS_TOKEN" in passed_on.text
     assert httpx.request("PROPFIND", f"{address}/v1/trials").status_code == 405
 
 
@@ -206,11 +209,3 @@ def test_metrics_of_several_server_processes_are_told_by_any_and_need_the_token(
 
     assert told.status_code == 200
     assert found["eligo_http_requests_total", listed] == 20
-
-
-def test_without_a_token_metrics_are_for_this_machine_alone(tmp_path):
-    with serving(tmp_path) as served:
-        assert httpx.get(f"{served.address}/metrics").status_code == 200
-        passed_on = httpx.get(f"{served.address}/metrics", headers={"X-Forwarded-For": "203.0.113.9"})
-    assert passed_on.status_code == 403
-    assert "ELIGO_METRICS_TOKEN" in passed_on.text
