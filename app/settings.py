@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
 from app.emitters.canonical import DEFAULT_BASE
@@ -31,6 +31,26 @@ class BadSetting(EligoError):
         super().__init__(f"{name} cannot be used: {reason}.")
         self.name = name
         self.reason = reason
+
+
+class _Files(EnvSettingsSource):
+    """`ELIGO_X_FILE` names a file whose content is the value of `ELIGO_X`: so secrets stay out of the environment."""
+
+    def _load_env_vars(self) -> dict[str, str | None]:
+        found: dict[str, str | None] = {}
+        for name in Settings.model_fields:
+            variable = f"ELIGO_{name.upper()}"
+            path = os.environ.get(f"{variable}_FILE", "")
+            if not path:
+                continue
+            if os.environ.get(variable):
+                raise BadSetting(f"{variable}_FILE", f"{variable} is set as well, and only one of them can count")
+            try:
+                found[variable.lower()] = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "it is no text"
+                raise BadSetting(f"{variable}_FILE", f"the file cannot be read ({reason})") from None
+        return found
 
 
 class CdsService(BaseModel):
@@ -54,6 +74,19 @@ class Settings(BaseSettings):
     """What an installation decides. Sizes in bytes, times in seconds."""
 
     model_config = SettingsConfigDict(env_prefix="ELIGO_", env_ignore_empty=True, extra="ignore")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given, then files, then the environment."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, _Files(settings_cls), env_settings
 
     database_url: str = Field(default_factory=_default_url, repr=False)
     """An SQLAlchemy URL: SQLite or PostgreSQL. Default: an SQLite file in the user's data directory."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.api.access import NEEDS, OPEN, SCOPES
 from app.api.errors import PROBLEM
 from app.api.hooks import HOOKS
+from app.api.published import add_answers, load_answers
 from app.api.shapes import Problem
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def describe(app: FastAPI, token_url: str) -> None:
                 _without_own_errors(call)
                 _secure(call)
         made["components"]["schemas"] = dict(sorted(schemas.items()))
+        add_answers(made, load_answers())
         return made
 
     app.openapi = openapi  # type: ignore[method-assign]

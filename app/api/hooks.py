@@ -198,7 +198,7 @@ async def call_service(service_id: str, request: Request, hooks: HooksUse) -> Re
                     "example": {
                         "feedback": [
                             {
-                                "card": "1f0c8a52-6b1e-8c3d-9a41-5d1c5f0e7b11",
+                                "card": "26c82ff1-df85-81bd-ab53-f9be644de957",
                                 "outcome": "overridden",
                                 "overrideReason": {
                                     "reason": {

@@ -68,7 +68,7 @@ _BUNDLE_SCHEMA: Final = {
     "type": "object",
     "description": "A FHIR Bundle: R4, R4B or R5",
     "required": ["resourceType"],
-    "properties": {"resourceType": {"const": "Bundle"}, "entry": {"type": "array"}},
+    "properties": {"resourceType": {"const": "Bundle"}, "entry": {"type": "array", "items": {}}},
 }
 _WORDS_SCHEMA: Final = {"type": "string", "pattern": "\\S"}
 _BUNDLE = _takes({each: {"schema": _BUNDLE_SCHEMA, "example": examples.BUNDLE} for each in bodies.BUNDLE})
