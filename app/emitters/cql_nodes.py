@@ -445,7 +445,9 @@ class Writer:
         shown = self.data.shown((Family.ALLERGY,))
         if node.degree:
             self.gap(GapKind.DEGREE)
-        if node.concept == "any-allergy":
+        if concept.kind is not Kind.ALLERGEN:  # a drug: which records of classes may be it, CQL does not tell
+            concept = self.catalogue.concepts["drug-allergy"]
+        if concept.id == "drug-allergy" != node.concept or node.concept == "any-allergy":
             self.gap(GapKind.ANY_ALLERGY)
             hinted = self.data.conditions(concept, perhaps=True, unplaced=False)
             found = f'exists Rules."allergies" or exists ({self.data.conditions(concept)}) or exists ({hinted})'

@@ -30,7 +30,7 @@ from app.emitters.fhir import UCUM, coding, pruned
 from app.emitters.group import UCUM_TIME, number_of
 from app.emitters.needs import needs_of
 from app.emitters.value_sets import value_set_canonical
-from app.knowledge.catalogue import Family
+from app.knowledge.catalogue import Family, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -124,8 +124,12 @@ def _of(node: Criterion, target: Target) -> Iterable[Resource]:
             tests = catalogue.concepts[concept].results if concept in catalogue.concepts else ()
             results = [one for each in tests for one in _observations(catalogue.analytes[each].codes, None, target)]
             return [*_records(concept, when, target), *results]
-        case HasAllergy(concept):
-            return [_coded("AllergyIntolerance", concept, None, target)] if concept in catalogue.concepts else []
+        case HasAllergy(concept) if concept in catalogue.concepts:
+            if catalogue.concepts[concept].kind is not Kind.ALLERGEN:
+                return [{"type": "AllergyIntolerance"}]  # a record of a class of drugs may be one of this drug, too
+            return [_coded("AllergyIntolerance", concept, None, target)]
+        case HasAllergy():
+            return []
         case ConfirmedBy(concept):
             return [*_records(concept, None, target), {"type": "DiagnosticReport"}]
         case Measured(analyte, within=within) | ResultIs(analyte, within=within):

@@ -12,13 +12,16 @@ from app.evaluator.matching import any_is
 from app.evaluator.truth import Truth
 from app.evaluator.verdict import Basis, Evidence, Missing, Question, Role, Verdict
 from app.evaluator.wording import coded_text, first_coding
-from app.knowledge.catalogue import Family, System
+from app.knowledge.catalogue import Family, Kind, System
 
 if TYPE_CHECKING:
     from app.evaluator.case import Case
-    from app.evaluator.facts import AllergyFact, ConditionFact
+    from app.evaluator.facts import AllergyFact, Coded, ConditionFact
+    from app.knowledge.catalogue import Catalogue, Concept
 
 ANY_ALLERGY = "any-allergy"
+_ANY_DRUG = "drug-allergy"
+_DRUG_SYSTEMS = frozenset({System.RXNORM, System.ATC})
 _NONE_KNOWN = "no-known-allergy"
 _FAMILIES = (Family.ALLERGY,)
 
@@ -32,8 +35,13 @@ def judge_allergy(case: Case, node: HasAllergy) -> Verdict:
             questions=(Question(f"Is the patient allergic to {node.concept.replace('-', ' ')}?"),),
         )  # fmt: skip
     name = f"allergy to {concept.name}"
-    findings = [_finding(node, concept.name, each) for each in _hits(case, node.concept)]
-    findings += [_hint(concept.name, each) for each in case.chart.conditions(node.concept)]
+    drug = concept.kind is not Kind.ALLERGEN
+    hits = _drug_hits(case, concept) if drug else _hits(case, node.concept)
+    findings = [_finding(node, concept.name, each) for each in hits]
+    spoken = case.chart.conditions(_ANY_DRUG if drug else node.concept)
+    findings += [
+        _hint(concept.name, each) for each in spoken if not drug or _may_be(case.catalogue, concept, each.fact.code)
+    ]
     return weigh(case, node, name, _FAMILIES, [each for each in findings if each is not None])
 
 
@@ -49,6 +57,34 @@ def _hits(case: Case, concept: str) -> list[Hit[AllergyFact]]:
             if coding is not None and any_is((fact.code,), (_NONE_KNOWN,), case.catalogue) is not Truth.TRUE:
                 hits[fact.source.reference] = Hit(fact, Match.IS, coding)
     return [hits[each] for each in sorted(hits)]
+
+
+def _drug_hits(case: Case, drug: Concept) -> list[Hit[AllergyFact]]:
+    """What bears on one drug, or a class of them, that no concept of allergies is for.
+
+    A record of an allergy to a class ("allergy to penicillin", "allergy to drug") may be one to each of its drugs.
+    """
+    hits = {each.fact.source.reference: each for each in case.chart.allergies(drug.id)}
+    for fact in case.chart.all_allergies():
+        if fact.source.reference not in hits and _may_be(case.catalogue, drug, fact.code):
+            coding = next((each for each in fact.code.codings if each.code), None)
+            hits[fact.source.reference] = Hit(fact, Match.VAGUE, coding)
+    return [hits[each] for each in sorted(hits)]
+
+
+def _may_be(catalogue: Catalogue, drug: Concept, coded: Coded) -> bool:
+    """Whether what is recorded may be this drug: it is of a class that has the drug, and of none that has it not."""
+    index = catalogue.index
+    held = frozenset({drug.id, _ANY_DRUG, ANY_ALLERGY}).union(
+        *(index.place(each.system, each.code).concepts for each in drug.codes)
+    )
+    placed = [index.place(each.system, each.code) for each in coded.codings if each.system not in _DRUG_SYSTEMS]
+    classes = frozenset[str]().union(*(each.concepts for each in placed))
+    vague = frozenset[str]().union(*(each.vague for each in placed))
+    if not classes:
+        return bool(vague & {_ANY_DRUG, ANY_ALLERGY})
+    others = classes - held
+    return any(others.isdisjoint(index.closure.get(each, frozenset())) for each in classes & held)
 
 
 def _hint(asked: str, hit: Hit[ConditionFact]) -> Finding | None:

@@ -83,12 +83,25 @@ def leave_drugs_open(
     }
 
     grouping = listing | of_drugs
+    asked = {
+        each & grouping
+        for placements in (exact, prefix)
+        for key, placement in placements.items()
+        if key[0] not in _DRUG_SYSTEMS
+        for each in (placement.concepts, placement.vague)
+        if each & listing
+    }
+    # Drugs that no such record tells apart are looked at once, however their classes differ otherwise.
+    told_apart = frozenset[str]().union(*asked)
+    alike: dict[frozenset[str], set[str]] = {}
+    for held, each in held_by.items():
+        alike.setdefault(held & told_apart, set()).update(each)
 
     @cache
     def may_mean(classes: frozenset[str]) -> frozenset[str]:
         """The drugs that a code of these classes may mean."""
         drugs: set[str] = set()
-        for held, each in held_by.items():
+        for held, each in alike.items():
             others = classes & of_drugs - held
             if any(others.isdisjoint(closure[one]) for one in classes & held & listing):
                 drugs.update(each)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.criteria import nodes
 from app.criteria.codec import CodecProblem, places
-from app.knowledge.catalogue import Kind, Measure
+from app.knowledge.catalogue import Family, Kind, Measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,12 +80,17 @@ def _concept(pointer: str, name: str, kind: Kind | None, catalogue: Catalogue) -
     what = "concept" if kind is None else f"concept of kind {kind.value}"
     if found is None:
         yield _unknown(pointer, what, name, among)
-    elif kind is not None and found.kind is not kind:
+    elif kind is not None and found.kind is not kind and not (kind is Kind.ALLERGEN and _is_drug(found)):
         yield CodecProblem(
             pointer,
             f"{_short(name)} is of kind {found.kind.value}, and a {kind.value} is asked for here.",
             f"{_near(name, among)} Or use the node that fits {_short(name)}.",
         )
+
+
+def _is_drug(concept: Concept) -> bool:
+    """A drug or a class of drugs may be an allergen."""
+    return concept.kind is Kind.TREATMENT and concept.families == (Family.MEDICATION,)
 
 
 def _measured(pointer: str, node: nodes.Measured, name: str, catalogue: Catalogue) -> Iterator[CodecProblem]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.reader.scan_facts import ALLERGY_WORDS
 from app.reader.scan_function import LACKING, THERE
 from app.reader.scan_state import ROUTES
 from app.reader.scan_words import HEADS, JOINERS
@@ -63,6 +64,7 @@ GATES: dict[str, Callable[[Token], bool]] = {
     "_unless": _has("unless"),
     "_parenthesis": lambda token: token.stem in {"(", "["},
     "_childbearing": _has("childbearing"),
+    "_graded_allergy": lambda token: token.stem in ALLERGY_WORDS,
     "_group_lead": _has("if"),
     "_sex_word": _has("male", "female"),
     "_age": _starts_age,

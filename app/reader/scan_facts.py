@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from app.criteria.nodes import CURRENT, EVER, InStudy, NotUnderstood, Outcome, Reproductive, ReproductiveIs
+from app.knowledge.catalogue import Family
 from app.reader.drafts import Draft, question
 from app.reader.scan_function import ScanFunction
 from app.reader.scan_state import Pre, UnreadError
 from app.reader.sharing import JOINTS
 from app.reader.tokens import NameKind, Token, names_of
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _SAYS_ALLERGY = re.compile(r"allerg|hypersensitiv|anaphyla|intoleran")
 _TRIES_TREATMENT = re.compile(
     r"\b(?:drug|investigational|anti-?tumou?r|interventional|therapeutic|device)\b", re.IGNORECASE
 )
+ALLERGY_WORDS = frozenset({"allergy", "hypersensitivity", "anaphylaxis", "intolerance", "allergic reaction"})
 _ADJECTIVES = ("ic", "al", "ed", "ive", "ary", "ous", "ant", "ent")
 _FACT_KINDS = (
     NameKind.CONDITION,
@@ -79,12 +85,60 @@ class ScanFacts(ScanFunction):
         if NameKind.ANALYTE in named and self._measure(token, named[NameKind.ANALYTE]):
             return True
         kind = next((k for k in self._preference() if k in named), None)
+        if kind is None or kind is NameKind.TREATMENT:
+            said = self._allergen(named)
+            if said is not None:
+                self._fact(token, NameKind.ALLERGEN, said)
+                return True
+        if kind is NameKind.ALLERGEN and not self.allergy and self._past_allergy_word():
+            self._fact(token, kind, named[kind])
+            return True
         if kind is NameKind.ALLERGEN and not self.allergy and not _SAYS_ALLERGY.search(token.stem):
             # A substance is an allergen only where an allergy is spoken of.
             raise UnreadError(token.stem)
         if kind is None:
             raise UnreadError(token.stem)
         self._fact(token, kind, named[kind])
+        return True
+
+    def _allergen(self, named: Mapping[NameKind, str]) -> str | None:
+        """A drug, or a class of drugs, to which an allergy is spoken of: "hypersensitivity to X", "X allergy"."""
+        drug = self.context.catalogue.concepts.get(named.get(NameKind.TREATMENT, ""))
+        if drug is None or drug.families != (Family.MEDICATION,):
+            return None
+        if not self.allergy and (self.treat or not self._past_allergy_word()):
+            return None
+        return drug.id
+
+    def _past_allergy_word(self) -> bool:
+        """Takes the word behind a substance that says what is meant of it ("latex allergy")."""
+        following = self._at(1)
+        if following is None or following.stem not in ALLERGY_WORDS:
+            return False
+        name = self.tokens[self.i]
+        self.tokens[self.i : self.i + 2] = [name._replace(end=following.end)]
+        return True
+
+    def _graded_allergy(self) -> bool:
+        """Reads "severe hypersensitivity (≥ grade 3) to X": the bracket says what severe is."""
+        token = self.tokens[self.i]
+        if token.stem not in ALLERGY_WORDS or self.drafts or self.allergy:
+            return False
+        at = self.i + 1
+        if at < len(self.tokens) and self.tokens[at].stem == "(":
+            stop = next((k for k in range(at, len(self.tokens)) if self.tokens[k].stem == ")"), None)
+            inner = self.tokens[at + 1 : stop]
+            if stop is None or not any(each.stem == "grade" for each in inner) or any(each.names for each in inner):
+                return False
+            if not self.pre.degrees:
+                self.pre.degrees.append(" ".join(self.text[inner[0].start : inner[-1].end].split()))
+            at = stop + 1
+        while at < len(self.tokens) and self.tokens[at].stem in ALLERGY_WORDS | {"or", "and"}:
+            at += 1
+        if at >= len(self.tokens) or self.tokens[at].stem not in {"to", "against", "toward"}:
+            return False
+        self.allergy = True
+        self.i = at + 1
         return True
 
     def _spread(self, token: Token) -> bool:
@@ -149,6 +203,8 @@ class ScanFacts(ScanFunction):
             draft.lead = CURRENT
         if self.elapsed is not None and kind in {NameKind.TREATMENT, NameKind.CONDITION}:
             draft.elapsed, draft.half_lives = self.elapsed
+        if kind is NameKind.TREATMENT and not draft.degrees:
+            draft.degrees = list(self.dosed)  # "a stable dose of A or B"
         if kind is NameKind.CONDITION:
             self.context.last_condition = concept
         if self.confirm and kind is NameKind.CONDITION:

@@ -101,6 +101,7 @@ class ScanState:
         self.exempt: Criterion | None = None
         self.finished = False
         self.values_only = False
+        self.dosed: list[str] = []
         self.otherwise: Criterion | None = None
         self.extra: list[Criterion] = []
         self.lead = context.lead

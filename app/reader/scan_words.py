@@ -182,6 +182,10 @@ class ScanWords(ScanBrackets):
             words.append(third)
             self.i += 2
         self.pre.degrees.append(" ".join(self.text[words[0].start : words[-1].end].lower().split()))
+        if words[-1].words[-1:] in {("of",), ("with",)}:
+            # "a stable dose of X", "chronic use of X": those who take it now.
+            self.treat, self.treat_current = True, True
+            self.dosed = self.pre.degrees[-1:]
 
     def _tested_for(self, outcome: Outcome) -> None:
         """Reads "positive for A, B or C", "negative for A or B": the result of each; negative means all of them."""
@@ -312,6 +316,9 @@ class ScanWords(ScanBrackets):
             self.drafts[-1].lead = self.drafts[-1].lead or CURRENT
             self.i += 1
             return True
+        if token.stem == "use of" and not self.drafts and not self.pre.degrees:
+            # "use of statins": those who take them now, where nothing says when.
+            self.treat, self.treat_current = True, True
         if token.stem in {".", ":", "-", "etc"} or {"neutral", "etc", "any-sex"} & set(token.cues):
             self.i += 1
             return True

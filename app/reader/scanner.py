@@ -264,6 +264,7 @@ _ORDER = (
     "_unless",
     "_parenthesis",
     "_childbearing",
+    "_graded_allergy",
     "_group_lead",
     "_sex_word",
     "_age",

@@ -64,7 +64,6 @@ _KIND_WORDS = {
     "treatment": "treatment",
     "as": "treatment",
     "vaccine": "vaccine",
-    "allergy": "allergen",
     "at": "site",
 }
 _BOUNDS = re.compile(
@@ -345,7 +344,8 @@ def _resolve(text: str, catalogue: Catalogue) -> str | None:
     def named(match: re.Match[str]) -> str:
         nonlocal missing
         kinds = _kinds_after(text[: match.start()].rstrip())
-        found = phrases_of(catalogue).names.get(stems(match[1]), ())
+        all_found = phrases_of(catalogue).names.get(stems(match[1]), ())
+        found = sorted(all_found, key=lambda name: name.kind.value != "allergen")  # a drug only without an allergen
         id_ = next((name.id for name in found if name.kind.value in kinds), None)
         missing = missing or id_ is None
         return id_ or "?"
@@ -364,6 +364,8 @@ def _kinds_after(before: str) -> set[str]:
     kind = next((kind for words, kind in _KIND_WORDS.items() if re.search(rf"(?:^|[\s{{(]){words}$", before)), None)
     if kind is not None:
         return {kind}
+    if re.search(r"(?:^|[\s{(])allergy$", before):
+        return {"allergen", "treatment"}
     if before.endswith(("except", ",", "/")):
         return set(_KIND_WORDS.values())
     return {"analyte", "scale"}
