@@ -59,12 +59,10 @@ class Data:
             concept, "conditions", "Record.code", "Rules.IsUnplaced(Record.code)", perhaps=perhaps, unplaced=unplaced
         )
 
-    def given(self, concept: Concept, family: Family, *, perhaps: bool = False) -> str:
+    def given(self, concept: Concept, family: Family, *, perhaps: bool = False, unplaced: bool = True) -> str:
         """Drugs, procedures or vaccinations that are the concept, or that may be."""
-        unplaced = "Rules.IsUnplaced(Record.code)"
-        if family is not Family.PROCEDURE:
-            unplaced = "Rules.IsUnplacedDrug(Record.code)"
-        return self._records(concept, _RECORDS[family], "Record.code", unplaced, perhaps=perhaps, unplaced=True)
+        nowhere = f"Rules.IsUnplaced{'' if family is Family.PROCEDURE else 'Drug'}(Record.code)"
+        return self._records(concept, _RECORDS[family], "Record.code", nowhere, perhaps=perhaps, unplaced=unplaced)
 
     def allergies(self, concept: Concept, *, perhaps: bool = False) -> str:
         """Allergies to the concept, by their code or the substance of a reaction."""

@@ -36,7 +36,7 @@ from app.criteria.nodes import (
 )
 from app.criteria.time import TimeUnit
 from app.emitters.cql_gaps import REASONS, GapKind, NotExpressible
-from app.emitters.cql_results import measured, result, scored
+from app.emitters.cql_results import is_positive, measured, result, scored
 from app.emitters.cql_rules import cql_string
 from app.knowledge.catalogue import Family, Kind
 
@@ -258,7 +258,7 @@ class Writer:
                 if first is None:
                     return None
                 both = f"Rules.WasSince(Record, {_bool(malignancy)}, '{{}}', {first}, AsOf)"
-                in_time, hint = both.format(self._moment(concept)), both.format("perhaps")
+                in_time, hint = both.format(self._moment(concept)), both.format(_moment_of_hint(concept))
             case _:
                 assert_never(when.timing)
         sure, perhaps = self.data.conditions(concept), self.data.conditions(concept, perhaps=True)
@@ -291,7 +291,7 @@ class Writer:
     def _outcomes(self, analytes: Sequence[str]) -> str:
         lists = [
             f"(Rules.LatestOf({self.data.results(self.catalogue.analytes[each])}, AsOf)) Result "
-            f"return all {'null as Boolean' if self.catalogue.analytes[each].words else 'Rules.IsPositive(Result)'}"
+            f"return all {is_positive(self.catalogue.analytes[each])}"
             for each in analytes
             if each in self.catalogue.analytes
         ]
@@ -308,7 +308,8 @@ class Writer:
         elif when.timing is Timing.WITHIN and when.duration is not None:
             first = self.since(when.duration, closed=when.closed) or "AsOf"
         sure = f"Rules.WasGiven(Record, '{moment}', {first}, AsOf)"
-        hint = f"Rules.WasGiven(Record, '{'yes' if when.timing is Timing.EVER else 'perhaps'}', {first}, AsOf)"
+        maybe = "yes" if when.timing is Timing.EVER else _moment_of_hint(concept)
+        hint = f"Rules.WasGiven(Record, '{maybe}', {first}, AsOf)"
         if when.timing is Timing.CURRENT and not lasting:
             sure = hint = "Rules.IsStillThere(Record, AsOf)"
         given, perhaps = self.data.given(concept, family), self.data.given(concept, family, perhaps=True)
@@ -367,7 +368,7 @@ class Writer:
             case Timing.WITHIN:
                 first = self.since(when.duration, closed=when.closed) if when.duration is not None else "AsOf"
                 both = f"Rules.WasSince(Record, {_bool(concept.malignancy)}, '{{}}', {first}, AsOf)"
-                in_time, hint = both.format(self._moment(concept)), both.format("perhaps")
+                in_time, hint = both.format(self._moment(concept)), both.format(_moment_of_hint(concept))
             case _:
                 assert_never(when.timing)
         perhaps = self.data.conditions(concept, perhaps=True, unplaced=unplaced)
@@ -481,19 +482,24 @@ class Writer:
             for family in _GIVEN:
                 if family in concept.families or family in concept.also_in:
                     sure += self._given(concept, family, EVER)[:1]
-                    perhaps.append(f"exists {self.data.given(concept, family, perhaps=True)}")
+                    perhaps.append(f"exists {self.data.given(concept, family, perhaps=True, unplaced=False)}")
             is_state = concept.kind is not Kind.TREATMENT
             if is_state or Family.CONDITION in concept.families or Family.CONDITION in concept.also_in:
                 records = self.data.conditions(concept)
                 sure.append(
                     f"Rules.AnyOf({records} Record return all Rules.Proves(Record, Rules.WasEver(Record, AsOf), false))"
                 )
-                perhaps.append(f"exists {self.data.conditions(concept, perhaps=True)}")
+                perhaps.append(f"exists {self.data.conditions(concept, perhaps=True, unplaced=False)}")
             if is_state:
                 perhaps.append(self.data.observed(concept))
         ended = self.data.define("childbearing has ended", "\n  or ".join(sure))
         perhaps_ended = self.data.define("childbearing may have ended", "\n  or ".join(perhaps))
         return f"Rules.MayBearChildren({ended}, {perhaps_ended}, ChildbearingFrom, ChildbearingTo, AsOf)"
+
+
+def _moment_of_hint(concept: Concept) -> str:
+    """For a record that may be the concept: what happens at a moment does so under whatever code."""
+    return "yes" if concept.event else "perhaps"
 
 
 def _time(when: When) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from app.criteria.nodes import NormalEnd, NormalLimit, Outcome, Pick
 from app.emitters.cql_gaps import GapKind
 from app.emitters.cql_rules import cql_string
+from app.knowledge.catalogue import Measure
 
 if TYPE_CHECKING:
     from app.criteria.nodes import Bound, Measured, ResultIs, Scored
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from app.knowledge.catalogue import Analyte
 
 _DAWN = "@0001-01-01"
+_RATIOS = frozenset({"1", "{INR}", "{ratio}"})
+"""Units of what has none by nature."""
 
 
 def measured(writer: Writer, node: Measured) -> str:
@@ -34,7 +37,7 @@ def measured(writer: Writer, node: Measured) -> str:
     converts = analyte.molar_mass is not None or analyte.charge is not None
     if converts and not all(isinstance(each.limit, NormalLimit) for each in node.bounds):
         writer.gap(GapKind.MOLAR)
-    if any("viral load" in each.display for each in analyte.codes):
+    if _is_viral_load(analyte):
         writer.gap(GapKind.VIRAL_LOAD)
     answer = "\n        and ".join(_bound(each, analyte) for each in node.bounds)
     results = writer.data.results(analyte)
@@ -50,13 +53,14 @@ def measured(writer: Writer, node: Measured) -> str:
 
 
 def _bound(bound: Bound, analyte: Analyte) -> str:
-    unitless = _bool(analyte.unit in {"1", "{INR}", "{ratio}"})
+    unitless = _bool(analyte.unit in _RATIOS)
     limit, op = bound.limit, cql_string(bound.op.value)
     if isinstance(limit, NormalLimit):
         plus, unit = (limit.plus.value, limit.plus.unit) if limit.plus is not None else (Decimal(0), "1")
         upper = _bool(limit.end is NormalEnd.UPPER)
         return f"Rules.IsNormal(Result, {op}, {upper}, {limit.factor:f}, {plus:f}, {cql_string(unit)}, {unitless})"
-    return f"Rules.Is(Result, {op}, {limit.value:f}, {cql_string(limit.unit)}, {unitless})"
+    unit = "1" if analyte.unit in _RATIOS and limit.unit in _RATIOS else limit.unit
+    return f"Rules.Is(Result, {op}, {limit.value:f}, {cql_string(unit)}, {unitless})"
 
 
 def result(writer: Writer, node: ResultIs) -> str:
@@ -71,10 +75,22 @@ def result(writer: Writer, node: ResultIs) -> str:
     first = writer.since(node.within) if node.within is not None else None
     if node.within is not None and first is None:
         return writer.open(GapKind.DURATION)
-    answer = "Rules.IsPositive(Result)" if node.outcome is Outcome.POSITIVE else "not Rules.IsPositive(Result)"
+    answer = is_positive(analyte) if node.outcome is Outcome.POSITIVE else f"not {is_positive(analyte)}"
     if first is not None:
         answer = f"Rules.IfSince(Result, {first}, {answer})"
     return f"Rules.Unanimous((Rules.LatestOf({writer.data.results(analyte)}, AsOf)) Result\n      return all {answer})"
+
+
+def is_positive(analyte: Analyte) -> str:
+    """Whether a result is positive; open where its grades mean something of their own."""
+    if analyte.words:
+        return "null as Boolean"
+    is_count = analyte.measure is Measure.QUANTITY and _is_viral_load(analyte)
+    return f"Rules.IsPositive(Result, {_bool(is_count)})"
+
+
+def _is_viral_load(analyte: Analyte) -> bool:
+    return any("viral load" in each.display for each in analyte.codes)
 
 
 def scored(writer: Writer, node: Scored) -> str:

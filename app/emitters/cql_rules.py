@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.knowledge.catalogue import Catalogue
 
 RULES = "EligoRules"
-RULES_VERSION = "1.0.0"
+RULES_VERSION = "1.1.0"
 _DRUG_SYSTEMS = frozenset({System.RXNORM, System.ATC})
 
 _PERIOD = "Tuple { beganFrom Date, beganBy Date, endedFrom Date, endedBy Date }"

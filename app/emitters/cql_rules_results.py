@@ -133,6 +133,7 @@ define function IfSince(result @RESULT@, first Date, answer Boolean):
 // `unit` of the value: UCUM in `code`. What has no unit by nature (INR) may come without one.
 define function UnitOf(quantity FHIR.Quantity, unitless Boolean):
   case
+    when unitless and quantity.code.value in { '{INR}', '{ratio}' } then '1'
     when quantity.code.value is not null
       then (if Coalesce(quantity.system.value, 'http://unitsofmeasure.org') = 'http://unitsofmeasure.org'
             then quantity.code.value else null)
@@ -279,17 +280,30 @@ define function ValueSays(result @RESULT@):
     else result.flag
   end
 
-// true for positive, false for negative. Value and interpretation must not differ; what a number means is left open.
-define function IsPositive(result @RESULT@):
+// A count of a virus: any of it is positive. Of other things a number says nothing by itself.
+define function CountSays(quantity FHIR.Quantity, isCount Boolean):
+  case
+    when not isCount or quantity.comparator.value in { '<', '<=' } then null
+    when quantity.value.value > 0 then true
+    when quantity.value.value = 0 and quantity.comparator is null then false
+    else null
+  end
+
+// true for positive, false for negative. Value and interpretation must not differ; what a number means beside a
+// reference range is left open. `isCount`: it counts a virus.
+define function IsPositive(result @RESULT@, isCount Boolean):
   First((
     ({ result }) Result
-      let readings: (Result.readings) Each return all CodeSays(Each)
+      let
+        said: if Result.quantity is not null then CountSays(Result.quantity, isCount) else ValueSays(Result),
+        readings: (Result.readings) Each return all CodeSays(Each)
       return case
-        when not Result.clear or Result.quantity is not null or Result.whole is not null then null
-        when (ValueSays(Result) is true or exists ((readings) Each where Each is true return all 1))
-          and not (ValueSays(Result) is false or exists ((readings) Each where Each is false return all 1)) then true
-        when (ValueSays(Result) is false or exists ((readings) Each where Each is false return all 1))
-          and not (ValueSays(Result) is true or exists ((readings) Each where Each is true return all 1)) then false
+        when not Result.clear or Result.whole is not null then null
+        when Result.quantity is not null and exists (Result.ranges) then null
+        when (said is true or exists ((readings) Each where Each is true return all 1))
+          and not (said is false or exists ((readings) Each where Each is false return all 1)) then true
+        when (said is false or exists ((readings) Each where Each is false return all 1))
+          and not (said is true or exists ((readings) Each where Each is true return all 1)) then false
         else null
       end))
 

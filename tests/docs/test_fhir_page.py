@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from datetime import date
@@ -23,6 +24,7 @@ from tests.emitters.trials import catalogue, published, target
 PAGE = (Path(__file__).parents[2] / "docs" / "fhir.md").read_text("utf-8")
 WORDS = re.findall(r"^> (.*)$", PAGE, re.MULTILINE)[0]
 BLOCKS = [json.loads(each) for each in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
+(CQL,) = re.findall(r"```cql\n(.*?)```", PAGE, re.DOTALL)
 TEXT = f"A study of something\n\nNCT ID: NCT00000000\n\nInclusion Criteria:\n1. {WORDS}\n"
 
 
@@ -50,6 +52,8 @@ def test_the_criterion_is_as_shown():
     assert fits(plan["action"][0]["action"][0], BLOCKS[1])
     assert fits(verdict, BLOCKS[2])
     assert not fits(verdict, BLOCKS[1])
+    library = resource_of("Library", trial, target())
+    assert f"\n{CQL}\n" in base64.b64decode(library["content"][0]["data"]).decode()
 
 
 def test_every_type_that_is_served_is_told():
