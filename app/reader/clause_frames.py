@@ -49,6 +49,12 @@ _NO_CONSENT = re.compile(
 )
 _BARE_CONSENT = re.compile(r"(?:written |signed )*informed consent(?: form)?", re.IGNORECASE)
 _ONLY_CONSENT = re.compile(r"(?:voluntar\w+ )?[^,;]*\bconsent\b[^,;]*", re.IGNORECASE)
+# What is asked beside consent, behind it.
+_AND_MORE = re.compile(
+    r"\bconsent\b.*\band\s+.*\b(?:willing|able|agree|comply|complian\w+|adher\w+|attend|complete|follow|co-?operat\w+|"
+    r"available)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 _OF_OTHERS = re.compile(
     r"\b(?:if|representatives?|guardians?|parents?|parental|caregivers?|assent|behalf|impaired|incapacitated|adolescent|"
     r"child|children|minors?|donors?|next of kin|legal(?:ly)?)\b",
@@ -158,7 +164,7 @@ class ClauseFrames(ClauseState):
         if any(names_of(token, NameKind.CONDITION, NameKind.ANALYTE) for token in tokens):
             return None
         text = flat(quote.text)
-        asks = "judgement" in cues and not _ONLY_CONSENT.fullmatch(text)
+        asks = "judgement" in cues and (not _ONLY_CONSENT.fullmatch(text) or _AND_MORE.search(text) is not None)
         refused = _NO_CONSENT.search(text) is not None
         if refused is not self.excludes or _OF_OTHERS.search(text):
             return question(text, quote)

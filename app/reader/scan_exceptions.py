@@ -13,6 +13,7 @@ from app.criteria.nodes import (
     Not,
     NotUnderstood,
     State,
+    Timing,
 )
 from app.knowledge.catalogue import Kind
 from app.reader.drafts import Draft, question
@@ -38,10 +39,25 @@ class ScanExceptions(ScanFacts):
         """Reads "except ...", "excluding ...", "other than ...": to the end, on instances of what precedes."""
         if not self._cue("except") or not self.drafts:
             return False
-        rest = self.tokens[self.i + 1 :]
-        self.i = len(self.tokens)
+        stop = self._window_behind()
+        rest = self.tokens[self.i + 1 : stop]
+        self.i = stop
         self._except(rest)
         return True
+
+    def _window_behind(self) -> int:
+        """Where the window begins that ends "A other than B within 5 years": it is that of A, where A has none yet."""
+        dated = any(draft.when is not None or draft.elapsed is not None for draft in self.drafts)
+        if dated or (self.lead is not None and self.lead.timing is Timing.WITHIN):
+            return len(self.tokens)
+        for at in range(self.i + 2, len(self.tokens) - 1):
+            if "within" in self.tokens[at].cues and (found := self._past_window(at)) is not None:
+                rest = self.tokens[found[1] :]
+                bare = all(
+                    "before" in token.cues or "anchor" in token.cues or "neutral" in token.cues for token in rest
+                )
+                return at if bare else len(self.tokens)
+        return len(self.tokens)
 
     def _except(self, rest: list[Token]) -> None:
         while rest and (rest[0].stem in {":", ","} or set(rest[0].cues) & {"except"}):

@@ -170,7 +170,9 @@ class ScanFacts(ScanFunction):
     def _fact(self, token: Token, kind: NameKind, concept: str) -> None:
         pre, self.pre = self.pre, Pre()
         start = min([token.start, *(self.tokens[self.i - 1].start for _ in [0] if pre.degrees and self.i)])
-        draft = Draft(kind, concept, start, token.end, lead=self.lead)
+        # "prior A or active B", "history of A, active B": what is active is so now.
+        now = "active" in pre.degrees and self.drafts and self.timed is None and self.lead == EVER
+        draft = Draft(kind, concept, start, token.end, lead=None if now else self.lead)
         draft.adjective = len(token.words) == 1 and token.stem.endswith(_ADJECTIVES)
         if self.drafts and len(self.joins) < len(self.drafts):
             # Two names side by side ("NYHA class II heart failure" is read elsewhere): one of them was not meant so.

@@ -64,7 +64,7 @@ class ScanTails(ScanWords):
         last = self.drafts[-1]
         node = self._tail_node(tail, last)
         apart = self._after_comma(tail[0])
-        unsure = isinstance(node, NotUnderstood | Judgement)
+        unsure = asks_a_person(node)
         if (unsure or (tail[0].stem in {"with", "without"} and not apart)) and self._may_list_on(tail):
             # "A with <words not understood>, B or C", "A with B or C": C may be a thing of the same list as A.
             raise UnreadError(tail[0].stem)
@@ -212,7 +212,9 @@ class ScanTails(ScanWords):
             or "neutral" in tail[0].cues
         ):
             body = tail[1:]
-            while body and (body[0].stem in {"result", "in"} or set(body[0].cues) == {"neutral"}):
+            while (
+                body and body[0].stem != "on" and (body[0].stem in {"result", "in"} or set(body[0].cues) == {"neutral"})
+            ):
                 body = body[1:]
             node = self._try(body, excludes=True)
             if node is not None:
@@ -255,6 +257,11 @@ def reads_facts(node: Criterion) -> bool:
     """Every leaf is a recorded fact, nothing is left to a person."""
     inner = children(node)
     return all(map(reads_facts, inner)) if inner else isinstance(node, HasCondition | HadTreatment)
+
+
+def asks_a_person(node: Criterion) -> bool:
+    """Something of it is left to a person."""
+    return isinstance(node, NotUnderstood | Judgement) or any(map(asks_a_person, children(node)))
 
 
 def _denies(token: Token) -> bool:

@@ -38,6 +38,7 @@ _PERSONS = frozenset(
         "those with",
     }
 )
+_RUNNING = frozenset({"current", "currently", "receiving", "taking", "on", "requiring"})
 HEADS = frozenset({"condition", "disease", "disorder", "drug", "agent", "treatment", "therapy"})
 JOINERS = {",": ",", "or": "or", "nor": "or", "and": "and", "/": "or", "and/or": "or", ";": "or"}
 
@@ -93,6 +94,8 @@ class ScanWords(ScanBrackets):
             return False  # "A treated with B": it says of A
         elif "treat-current" in cues:
             self.treat, self.treat_current = True, True
+            if self.drafts and self.lead == EVER and token.stem.split()[0] in _RUNNING:
+                self.lead = None  # "history of A, or currently receiving B"
         elif "treat-ever" in cues:
             self.treat, self.treat_current = True, False
         elif "ever" in cues:
