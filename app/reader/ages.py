@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from app.reader.tokens import Token
 
-_RANGES = frozenset({"-", "to", "~"})
+_RANGES = frozenset({"-", "to", "~", "through", "thru"})
 _JOINERS = frozenset({"and", "or", "but", ","})
 _LOWER = frozenset({Op.GE, Op.GT})
 _OLD = frozenset({"older", "younger"})

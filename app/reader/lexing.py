@@ -24,6 +24,9 @@ _LEX = re.compile(
     """,
     re.VERBOSE,
 )
+# A Roman numeral, and no letters of a name: "III-IV", but not "BDI-II" or "CHA2DS2-VASc".
+_ROMAN_BEFORE = re.compile(r"(?<![A-Za-z])[IVX]{1,4}\Z")
+_ROMAN_AFTER = re.compile(r"[IVX]{1,4}[A-C]?(?![A-Za-z])")
 _WORDS = frozenset({"word", "by"})
 _SIGNS = frozenset({"punct", "plus"})
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
@@ -110,6 +113,6 @@ def _joins(text: str, at: int) -> bool:
     """A hyphen between digits is a range; any other is a joint of a word and says nothing."""
     before = text[at - 1 : at] if at else ""
     after = text[at + 1 : at + 2]
-    return (before.isdigit() or before.isspace() or before in "IVX") and (
-        after.isdigit() or after.isspace() or after in "IVX"
-    )
+    ends = before.isdigit() or before.isspace() or before == "" or _ROMAN_BEFORE.search(text, max(0, at - 5), at)
+    begins = after.isdigit() or after.isspace() or after == "" or _ROMAN_AFTER.match(text, at + 1)
+    return bool(ends and begins)
