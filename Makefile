@@ -10,7 +10,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check contract bench latency reading engine tools deploy format openapi lock clean
+.PHONY: help demo serve test check contract bench latency reading engine tools deploy format openapi settings faults plans lock clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -74,6 +74,9 @@ engine: $(VENV)/.dev  ## Run every case in a second engine, as CQL (needs Node)
 format: $(VENV)/.dev  ## Apply the formatter and the safe fixes
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+settings: $(VENV)/.run  ## Write docs/settings.md anew
+	$(BIN)/eligo settings --markdown > docs/settings.md
 
 openapi: $(VENV)/.run  ## Write openapi/openapi.json, its examples and schemas/ anew, as the service has them
 	$(BIN)/python -m app.cli.answering

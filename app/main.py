@@ -46,6 +46,7 @@ from app.settings import CdsService, Settings, load_settings
 from app.store import Database, Limits, SqlExpansions, SqlSiteCodes, SqlTrials, is_current, migrate
 from app.store.hooks import SqlHooks
 from app.wiring.access import Access
+from app.wiring.site import site_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -90,7 +91,7 @@ async def at_hand(settings: Settings) -> AsyncIterator[AtHand]:
     try:
         await ensure_current(database)
         canonical = Canonical(settings.canonical_url)
-        local = Local(canonical)
+        local = Local(canonical, site_of(settings))
         opener = _opener(database)
         trials = Trials(opener, local)
         async with Registry(
@@ -215,7 +216,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     seen = Observability(metrics_token=settings.metrics_token.get_secret_value(), otel_endpoint=settings.otel_endpoint)
     database = open_database(settings, seen.meter)
     canonical = Canonical(settings.canonical_url)
-    workers = Workers(settings.judge_processes, settings.judge_limit_s, canonical, seen.meter)
+    workers = Workers(
+        settings.judge_processes, settings.judge_limit_s, canonical, site=site_of(settings), watch=seen.meter
+    )
 
     open_store = _opener(database)
     shelf = Shelf(open_store, settings.trial_cache_bytes, seen.meter)

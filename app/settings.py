@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from difflib import get_close_matches
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
@@ -17,7 +18,13 @@ from pydantic_settings.exceptions import SettingsError
 from app.emitters.canonical import DEFAULT_BASE
 from app.errors import EligoError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _MB = 1024 * 1024
+SECRETS = Path("/run/secrets")
+"""Where Docker and others mount secrets."""
+_OTHERS = re.compile(r"ELIGO_(?:.*_)?(?:PORT(?:_.*)?|SERVICE_.*)|ELIGO_(?:SHARED|TEST_.*|SECOND_ENGINE)")
 
 
 def _default_url() -> str:
@@ -34,22 +41,26 @@ class BadSetting(EligoError):
 
 
 class _Files(EnvSettingsSource):
-    """`ELIGO_X_FILE` names a file whose content is the value of `ELIGO_X`: so secrets stay out of the environment."""
+    """`ELIGO_X_FILE` names a file whose content is the value of `ELIGO_X`: so secrets stay out of the environment.
+
+    A file `eligo_x` where secrets are mounted counts without being named.
+    """
 
     def _load_env_vars(self) -> dict[str, str | None]:
         found: dict[str, str | None] = {}
         for name in Settings.model_fields:
             variable = f"ELIGO_{name.upper()}"
-            path = os.environ.get(f"{variable}_FILE", "")
-            if not path:
+            named = os.environ.get(f"{variable}_FILE", "")
+            path = Path(named) if named else SECRETS / variable.lower()
+            if not named and not path.is_file():
                 continue
-            if os.environ.get(variable):
+            if named and os.environ.get(variable):
                 raise BadSetting(f"{variable}_FILE", f"{variable} is set as well, and only one of them can count")
             try:
-                found[variable.lower()] = Path(path).read_text(encoding="utf-8").strip()
+                found[variable.lower()] = path.read_text(encoding="utf-8").strip()
             except (OSError, UnicodeError) as error:
                 reason = error.strerror if isinstance(error, OSError) else "it is no text"
-                raise BadSetting(f"{variable}_FILE", f"the file cannot be read ({reason})") from None
+                raise BadSetting(f"{variable}_FILE", f"the file {path} cannot be read ({reason})") from None
         return found
 
 
@@ -73,20 +84,9 @@ class CdsService(BaseModel):
 class Settings(BaseSettings):
     """What an installation decides. Sizes in bytes, times in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="ELIGO_", env_ignore_empty=True, extra="ignore")
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What is given, then files, then the environment."""
-        del dotenv_settings, file_secret_settings
-        return init_settings, _Files(settings_cls), env_settings
+    model_config = SettingsConfigDict(
+        env_prefix="ELIGO_", env_ignore_empty=True, extra="ignore", use_attribute_docstrings=True
+    )
 
     database_url: str = Field(default_factory=_default_url, repr=False)
     """An SQLAlchemy URL: SQLite or PostgreSQL. Default: an SQLite file in the user's data directory."""
@@ -120,6 +120,15 @@ class Settings(BaseSettings):
     """The base address of a FHIR terminology server with SNOMED CT; "" for none."""
     terminology_timeout_s: float = Field(default=20.0, gt=0)
     """How long the terminology server may take to answer one call."""
+
+    childbearing_ages: str = Field(default="12-55", pattern=r"^\d{1,2}-\d{1,2}$")
+    """The completed years, both ends included, in which childbearing potential is presumed of females."""
+    stale_after: str = Field(default="P90D", pattern=r"^P\d{1,6}[DWMY]$")
+    """Values older than this are marked as stale in the evidence."""
+    weight_max_older: str = Field(default="P90D", pattern=r"^P\d{1,6}[DWMY]$")
+    """How much older than the creatinine a weight may be in a creatinine clearance."""
+    reference_ranges: str = ""
+    """A YAML file of the site's reference ranges, for observations that have none of their own; by analyte."""
 
     log_format: Literal["auto", "json", "text"] = "auto"
     """How the log is written: `json` one object a line, `text`, or `auto`: text, in colour on a terminal."""
@@ -168,6 +177,27 @@ class Settings(BaseSettings):
     """The launch address of a SMART app that cards link to."""
     cds_services: tuple[CdsService, ...] = ()
     """The CDS services; default: one for each of the four hooks, for all trials that are not over."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment, and files that it names or that lie where secrets are mounted."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, _Files(settings_cls)
+
+    @field_validator("childbearing_ages")
+    @classmethod
+    def _ages(cls, given: str) -> str:
+        low, high = map(int, given.split("-"))
+        if not low <= high:
+            raise ValueError("give the lower age first, such as 12-55")
+        return given
 
     @property
     def asks_for_tokens(self) -> bool:
@@ -242,13 +272,31 @@ def _safe(address: str) -> None:
         raise ValueError("this has to be an https address (or http to a loopback address such as 127.0.0.1)")
 
 
+def unknown_variables(names: Iterable[str]) -> dict[str, str]:
+    """Variables that look like settings and are none, each with the one that may be meant ("" where none comes close).
+
+    What an orchestrator sets for a service that is called eligo (ELIGO_PORT, ELIGO_SERVICE_HOST ...) is left out.
+    """
+    known = {f"ELIGO_{each.upper()}" for each in Settings.model_fields}
+    known |= {f"{each}_FILE" for each in known}
+    odd = sorted(
+        each for each in names if each.startswith("ELIGO_") and each not in known and not _OTHERS.fullmatch(each)
+    )
+    return {each: next(iter(get_close_matches(each, sorted(known), 1, 0.8)), "") for each in odd}
+
+
 def load_settings() -> Settings:
-    """The settings of the environment. BadSetting."""
+    """The settings of the environment. BadSetting, with what the setting is for."""
     try:
         return Settings()
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
-        raise BadSetting(f"ELIGO_{first['loc'][0]}".upper(), first["msg"]) from None
+        field = str(first["loc"][0])
+        says = Settings.model_fields[field].description or "" if field in Settings.model_fields else ""
+        reason = str(first["msg"]).removeprefix("Value error, ").rstrip(".")
+        if first["type"] == "string_pattern_mismatch":
+            reason = f"it has not the form that is needed (by default {Settings.model_fields[field].default!r})"
+        raise BadSetting(f"ELIGO_{field}".upper(), f"{reason}. It is for this: {says.rstrip('.')}") from None
     except SettingsError as error:  # JSON that is none; the message names the field, and not its value
         name = re.search(r'"(\w+)"', str(error))
         raise BadSetting(f"ELIGO_{name[1] if name else ''}".upper(), "it is no JSON") from None

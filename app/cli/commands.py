@@ -18,7 +18,8 @@ from rich.markup import escape
 from app import __version__
 from app.api.callers import ANONYMOUS
 from app.api.cds_clients import is_loopback
-from app.cli import coverage, demonstration, exporting, files, importing, tables
+from app.cli import coverage, demonstration, exporting, files, importing, settings_table, tables
+from app.cli import doctor as examination
 from app.emitters.canonical import fhir_id
 from app.emitters.fhir import FhirVersion
 from app.errors import EligoError
@@ -352,6 +353,40 @@ def migrate_database() -> None:
     typer.echo(
         f"Already at {after}." if before == after else f"Migrated from {before or 'an empty database'} to {after}."
     )
+
+
+@app.command()
+def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="The findings as lines of JSON.")] = False) -> None:
+    """Check a deployment: settings, database, keys, clock, workers ... Exit code 1 where something cannot work."""
+    console = tables.console()
+
+    def tell(found: examination.Finding) -> None:
+        if as_json:
+            typer.echo(orjson.dumps(found.as_json()).decode())
+        else:
+            console.print(found.shown(), soft_wrap=True)
+
+    try:
+        settings = load_settings()
+    except EligoError as error:
+        tell(examination.Finding("Settings", "problem", str(error), "docs/settings.md lists all settings."))
+        raise typer.Exit(_ERROR) from None
+    if not asyncio.run(examination.report(settings, tell)):
+        raise typer.Exit(_ERROR)
+
+
+@app.command("settings")
+def show_settings(
+    *,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="All of them, as the documentation has them.")
+    ] = False,
+) -> None:
+    """Show the settings in force, and where each comes from. Secrets are not shown."""
+    if as_markdown:
+        typer.echo(settings_table.markdown(), nl=False)
+    else:
+        _print(settings_table.in_force(load_settings()))
 
 
 @app.command()

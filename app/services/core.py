@@ -25,7 +25,6 @@ from app.evaluator.answers import Answers
 from app.evaluator.case import Memory
 from app.evaluator.evaluate import Judge
 from app.evaluator.report import Engine, Overall, Status, compile_trial, evaluate_trial, overall_of, statuses
-from app.evaluator.settings import EvaluationSettings
 from app.evaluator.writer import Writer
 from app.fhir.chart import read_chart
 from app.fhir.errors import NotJson, TooDeep
@@ -33,6 +32,7 @@ from app.knowledge.local import with_site_codes
 from app.reader import Kind
 from app.services.forms import TEXT, UnusableTrial, load_json, sent_json, sent_trial
 from app.services.reading import dumps, read_sent, trial_slug
+from app.services.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,19 +79,20 @@ class Desk:
     Nothing of a record stays on it. One a process; not for several threads.
     """
 
-    def __init__(self, catalogue: Catalogue, canonical: Canonical | None = None) -> None:
+    def __init__(self, catalogue: Catalogue, canonical: Canonical | None = None, site: Site | None = None) -> None:
         self.catalogue = self._published = catalogue
         self.canonical = canonical or Canonical()
+        self.site = site or Site()
         self.trials: dict[TrialKey, ReadyTrial] = {}
         self.memory = Memory(catalogue)
-        self.engine = Engine(__version__, catalogue.digest)
+        self.engine = Engine(__version__, self.site.digest(catalogue.digest))
         self.tally: Counter[tuple[str, ...]] = Counter()
         """What reports came to, for whoever counts: verdicts by kind and status, what unknown ones lack, trials."""
 
     def localise(self, codes: SiteCodes) -> None:
         """Know a site's own codes, and no others of that kind; trials have to be made ready anew."""
         self.catalogue = with_site_codes(self._published, codes)
-        self.engine = Engine(__version__, self.catalogue.digest)
+        self.engine = Engine(__version__, self.site.digest(self.catalogue.digest))
         self.forget()
 
     def forget(self) -> None:
@@ -323,11 +324,8 @@ def _chart(bundle: bytes, options: Options, catalogue: Catalogue) -> PatientChar
 
 
 def _judge(chart: PatientChart, options: Options, desk: Desk, trial: ReadyTrial | None) -> Judge:
-    settings = EvaluationSettings(
-        as_of=options.as_of,
-        max_age=options.max_age,
-        trial_ids=frozenset({trial.compiled.id} if trial is not None and trial.compiled.id else ()),
-    )
+    trial_ids = frozenset({trial.compiled.id} if trial is not None and trial.compiled.id else ())
+    settings = desk.site.settings(options.as_of, options.max_age, trial_ids)
     return Judge(chart, desk.catalogue, settings, desk.memory)
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from app.services.curation import Carried
     from app.services.options import Options, Wish
     from app.services.reading import ReadTrial
+    from app.services.site import Site
 
 _COLLECT_AFTER = 50_000
 _FRAMES = 6
@@ -68,7 +69,7 @@ class Broken:
 Answer: TypeAlias = Done | Refused | Broken
 
 
-def work(pipe: Connection, canonical: Canonical) -> None:
+def work(pipe: Connection, canonical: Canonical, site: Site) -> None:
     """The life of a worker: until the pipe is closed from the other side."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and decides
     desk: Desk | None = None
@@ -76,7 +77,7 @@ def work(pipe: Connection, canonical: Canonical) -> None:
         while True:
             job, args, kwargs = pipe.recv()
             if desk is None:
-                laid = answer(_lay_desk, canonical)
+                laid = answer(_lay_desk, canonical, site)
                 if not isinstance(laid, Done):
                     pipe.send(laid)
                     continue
@@ -90,8 +91,8 @@ def _with_tally(answered: Answer, desk: Desk) -> Answer:
     return Done(answered.value, tally) if isinstance(answered, Done) and tally else answered
 
 
-def _lay_desk(canonical: Canonical) -> Desk:
-    desk = Desk(load_catalogue(), canonical)
+def _lay_desk(canonical: Canonical, site: Site) -> Desk:
+    desk = Desk(load_catalogue(), canonical, site)
     settle()
     return desk
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from app.services.evaluation import Fetch
     from app.services.options import Options
     from app.services.reading import ReadTrial
+    from app.services.site import Site
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,8 +26,8 @@ T = TypeVar("T")
 class Local:
     """A reader and judge that blocks. CatalogueError where the catalogue cannot be read."""
 
-    def __init__(self, canonical: Canonical | None = None) -> None:
-        self._desk = core.Desk(load_catalogue(), canonical)
+    def __init__(self, canonical: Canonical | None = None, site: Site | None = None) -> None:
+        self._desk = core.Desk(load_catalogue(), canonical, site)
 
     async def read_trial(self, media_type: str, body: str, number: str | None = None) -> ReadTrial:
         """Read a registration. UnusableTrial, NotJson where it is none."""

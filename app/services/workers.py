@@ -19,6 +19,7 @@ from app.errors import DatabaseUnavailable, EligoError
 from app.knowledge.local import SiteCodes
 from app.services import jobs
 from app.services.jobs import Done, Refused
+from app.services.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -87,9 +88,16 @@ class Workers:
     """As many processes as `count`. `start` before the first job, `close` after the last."""
 
     def __init__(
-        self, count: int, limit_s: float, canonical: Canonical | None = None, watch: Watch | None = None
+        self,
+        count: int,
+        limit_s: float,
+        canonical: Canonical | None = None,
+        *,
+        site: Site | None = None,
+        watch: Watch | None = None,
     ) -> None:
-        self._workers = [_Worker(limit_s, canonical or Canonical(), watch) for _ in range(count)]
+        start = (canonical or Canonical(), site or Site())
+        self._workers = [_Worker(limit_s, start, watch) for _ in range(count)]
         if watch is not None:
             for each in self._workers:
                 each.on_waiting = lambda: watch.waiting(sum(one.waiting for one in self._workers))
@@ -200,14 +208,14 @@ class Workers:
 class _Worker:
     """One process, and what it knows. Its turn is a lock: jobs stand in line here, not in a pipe."""
 
-    def __init__(self, limit_s: float, canonical: Canonical, watch: Watch | None) -> None:
+    def __init__(self, limit_s: float, start: tuple[Canonical, Site], watch: Watch | None) -> None:
         self.waiting = 0
         self.on_waiting: Callable[[], None] = lambda: None
         self._watch = watch
         self.codes: SiteCodes = SiteCodes()
         self._told: SiteCodes = SiteCodes()
         self._limit_s = limit_s
-        self._canonical = canonical
+        self._start = start
         self._turn = asyncio.Lock()
         self._known: set[TrialKey] = set()
         self._process: SpawnProcess | None = None
@@ -328,7 +336,7 @@ class _Worker:
             context = multiprocessing.get_context("spawn")
             self._pipe, theirs = context.Pipe()
             self._process = context.Process(
-                target=jobs.work, args=(theirs, self._canonical), name="eligo-worker", daemon=True
+                target=jobs.work, args=(theirs, *self._start), name="eligo-worker", daemon=True
             )
             self._process.start()
             theirs.close()
