@@ -23,6 +23,7 @@ from app.api.errors import handle_errors
 from app.api.fhir_outcomes import Outcomes
 from app.api.limits import LimitBody, NoLeaks
 from app.api.proxies import Proxies
+from app.api.slow import PATIENCE
 from app.clients.fhir_server import FhirServers
 from app.clients.outbound import Allowlist, GuardedTransport, read_base
 from app.clients.registry import Registry
@@ -46,10 +47,12 @@ from app.settings import CdsService, Settings, load_settings
 from app.store import Database, Limits, SqlExpansions, SqlSiteCodes, SqlTrials, is_current, migrate
 from app.store.hooks import SqlHooks
 from app.wiring.access import Access
+from app.wiring.limits import body_limits, connection_limits, job_limits
 from app.wiring.site import site_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from typing import Any
 
     from app.services.hierarchies import Expansions, OpenExpansions
     from app.services.local_codes import OpenSite, SiteStore
@@ -217,7 +220,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     database = open_database(settings, seen.meter)
     canonical = Canonical(settings.canonical_url)
     workers = Workers(
-        settings.judge_processes, settings.judge_limit_s, canonical, site=site_of(settings), watch=seen.meter
+        settings.judge_processes, job_limits(settings), canonical, site=site_of(settings), watch=seen.meter
     )
 
     open_store = _opener(database)
@@ -226,13 +229,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     codes = _Codes(settings, database, workers, partial(_state, database))
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         if database.is_sqlite:
             await migrate(database)
         starting = asyncio.create_task(workers.start())
         await codes.start()
         try:
-            yield
+            yield {PATIENCE: connection_limits(settings)}
         finally:
             starting.cancel()
             with suppress(asyncio.CancelledError, EligoError):
@@ -286,7 +289,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             allow_headers=["Authorization", "Content-Type", "Accept", "If-Match", "If-None-Match"],
             expose_headers=["ETag", "Location", "Retry-After"],
         )
-    app.add_middleware(LimitBody, limit=settings.max_body_bytes)
+    app.add_middleware(LimitBody, limits=body_limits(settings))
     app.add_middleware(NoLeaks)
     app.add_middleware(Outcomes)  # around all others, so that it sees every refusal
     seen.install(app)

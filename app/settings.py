@@ -112,6 +112,22 @@ class Settings(BaseSettings):
     """Processes that read and judge, for each server process."""
     judge_limit_s: float = Field(default=120.0, gt=0)
     """After this long a job is stopped."""
+    judge_wait_s: float = Field(default=30.0, gt=0)
+    """How long a job may wait for its turn."""
+    judge_line: int = Field(default=16, ge=0, le=10_000)
+    """How many jobs may wait for each judging process; one more is turned away."""
+    max_entries: int = Field(default=50_000, ge=1)
+    """The most entries that a Bundle may have."""
+    max_inflate_ratio: int = Field(default=200, ge=2)
+    """The most that a compressed body may inflate to, as a multiple of what was sent."""
+    body_timeout_s: float = Field(default=60.0, gt=0)
+    """How long a body may take to arrive."""
+    header_timeout_s: float = Field(default=10.0, gt=0)
+    """How long the head of a request may take to arrive."""
+    max_connections: int = Field(default=1000, ge=10)
+    """Connections to each server process; beyond it calls are answered 503."""
+    shutdown_s: int = Field(default=30, ge=1)
+    """How long calls may run on when the service is told to stop."""
     registry_url: str = Field(default="https://clinicaltrials.gov/api/v2", pattern=r"^https?://\S+$")
     """The register that `eligo import NCT...` asks: one that answers as the ClinicalTrials.gov API, version 2, does."""
     registry_timeout_s: float = Field(default=30.0, gt=0)

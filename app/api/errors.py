@@ -27,7 +27,7 @@ from app.services.local_codes import OtherVersion
 from app.services.options import BadParameter
 from app.services.studies import ResourceNotFound
 from app.services.trials import NoRecord, PreconditionFailed, TrialNotFound
-from app.services.workers import TookTooLong, WorkerLost
+from app.services.workers import TooBusy, TookTooLong, WorkerLost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +46,22 @@ class BodyTooLarge(EligoError):
             f"The body has more than {limit} bytes (inflated), which is the limit here. Send less at once."
         )
         self.limit = limit
+
+
+class InflatesTooMuch(EligoError):
+    """A body that inflates to more than `ratio` times its size, as none does that is sent in earnest."""
+
+    def __init__(self, ratio: int) -> None:
+        super().__init__(f"The body inflates to more than {ratio} times its size. Send it as it is.")
+        self.ratio = ratio
+
+
+class SlowBody(EligoError):
+    """The body was not there within `limit_s` seconds; the rest was not waited for."""
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"The body was not there within {limit_s:g} seconds. Send it again, or send less at once.")
+        self.limit_s = limit_s
 
 
 class EmptyBody(EligoError):
@@ -142,6 +158,9 @@ KINDS: dict[type[EligoError], Kind] = {
     OtherVersion: Kind(HTTPStatus.NOT_ACCEPTABLE, "The resource is kept in another FHIR version"),
     PreconditionFailed: Kind(HTTPStatus.PRECONDITION_FAILED, "The trial has been changed"),
     ResourceNotFound: Kind(HTTPStatus.NOT_FOUND, "No such resource"),
+    SlowBody: Kind(HTTPStatus.REQUEST_TIMEOUT, "The body took too long"),
+    InflatesTooMuch: Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large"),
+    TooBusy: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Too much at once"),
     TookTooLong: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The time limit was reached"),
     TrialNotFound: Kind(HTTPStatus.NOT_FOUND, "No such trial"),
     UnsupportedCharset: Kind(_UNSUPPORTED, "The character set is not supported"),
@@ -155,6 +174,7 @@ KINDS: dict[type[EligoError], Kind] = {
     fhir.NotJson: Kind(_BAD, "The body is not JSON"),
     fhir.SeveralPatients: Kind(_BAD, "The Bundle has several patients"),
     fhir.TooDeep: Kind(_BAD, "The body is nested too deeply"),
+    fhir.TooManyEntries: Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The Bundle has too many entries"),
     fhir.UnknownPatient: Kind(_BAD, "The patient is not in the Bundle"),
 }
 """Every refusal that a caller can meet. A test finds those that are missing here."""
@@ -222,7 +242,7 @@ def _headers(error: EligoError) -> dict[str, str]:
             return {"Accept": ", ".join(accepted)}
         case UnsupportedEncoding():
             return {"Accept-Encoding": "gzip, identity"}
-        case BodyTooLarge():
+        case BodyTooLarge() | InflatesTooMuch() | SlowBody():
             return {"Connection": "close"}  # or the server would read on to the end of what it refused
         case PreconditionFailed(newest=newest):
             return {"ETag": f'"{newest}"'}
@@ -236,7 +256,14 @@ def _headers(error: EligoError) -> dict[str, str]:
         case InsufficientScope(needed=needed):
             told = f', scope="{needed}"' if needed else ""
             return {"WWW-Authenticate": f'Bearer realm="eligo", error="insufficient_scope"{told}'}
-        case KeysUnavailable() | IntrospectionUnavailable() | DatabaseUnavailable() | TookTooLong() | WorkerLost():
+        case (
+            KeysUnavailable()
+            | IntrospectionUnavailable()
+            | DatabaseUnavailable()
+            | TooBusy()
+            | TookTooLong()
+            | WorkerLost()
+        ):
             return {"Retry-After": "5"}
         case _:
             return {}

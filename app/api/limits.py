@@ -5,9 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.api.errors import BodyTooLarge, BrokenEncoding, UnsupportedEncoding, problem, problem_of
+from app.api.errors import (
+    BodyTooLarge,
+    BrokenEncoding,
+    InflatesTooMuch,
+    SlowBody,
+    UnsupportedEncoding,
+    problem,
+    problem_of,
+)
 from app.services.jobs import where
 
 if TYPE_CHECKING:
@@ -15,6 +24,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("eligo.api")
 _GZIP = 16 + zlib.MAX_WBITS
+_EARNEST = 1024 * 1024
+"""Below this a body may inflate as it likes: a small one that is all blanks hurts nobody."""
 _SLICE = 256 * 1024
 """Bytes inflated at a time: others get their turn in between."""
 
@@ -51,12 +62,21 @@ class NoLeaks:
             await answer(scope, receive, send)
 
 
-class LimitBody:
-    """Reads at most `limit` bytes of a body, and inflates gzip to no more. Routes see the body inflated."""
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """What a body may have: `size` in bytes, inflated; `ratio` of that to what was sent; `time_s` until it is whole."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    size: int
+    ratio: int = 200
+    time_s: float = 60.0
+
+
+class LimitBody:
+    """Reads a body within limits, and inflates gzip within the same. Routes see the body inflated."""
+
+    def __init__(self, app: ASGIApp, limits: BodyLimits) -> None:
         self._app = app
-        self._limit = limit
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse at once what the headers show to be too much; count the rest while it is read."""
@@ -69,32 +89,41 @@ class LimitBody:
             await problem_of(UnsupportedEncoding(encoding))(scope, receive, send)
             return
         length = headers.get(b"content-length", b"")
-        if length.isdigit() and int(length) > self._limit:
-            await problem_of(BodyTooLarge(self._limit))(scope, receive, send)
+        if length.isdigit() and int(length) > self._limits.size:
+            await problem_of(BodyTooLarge(self._limits.size))(scope, receive, send)
             return
-        body = _Body(receive, self._limit, is_gzip="gzip" in encoding)
+        body = _Body(receive, self._limits, is_gzip="gzip" in encoding)
         await self._app(scope, body.receive, send)
 
 
 class _Body:
     """One request's body on its way in."""
 
-    def __init__(self, receive: Receive, limit: int, *, is_gzip: bool) -> None:
+    def __init__(self, receive: Receive, limits: BodyLimits, *, is_gzip: bool) -> None:
         self._receive = receive
-        self._limit = limit
+        self._limits = limits
+        self._until = asyncio.get_running_loop().time() + limits.time_s
+        self._is_whole = False
         self._sent = self._given = 0
         self._inflater = zlib.decompressobj(_GZIP) if is_gzip else None
         self._ended = False
 
     async def receive(self) -> Message:
-        """The next piece, inflated. BodyTooLarge, BrokenEncoding."""
-        message = await self._receive()
+        """The next piece, inflated. BodyTooLarge, InflatesTooMuch, BrokenEncoding, SlowBody."""
+        if self._is_whole:  # what comes now is that the caller has gone, whenever that is
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._until):
+                message = await self._receive()
+        except TimeoutError:
+            raise SlowBody(self._limits.time_s) from None
         if message["type"] != "http.request":
             return message
+        self._is_whole = not message.get("more_body", False)
         piece: bytes = message.get("body", b"")
         self._sent += len(piece)
-        if self._sent > self._limit:
-            raise BodyTooLarge(self._limit)
+        if self._sent > self._limits.size:
+            raise BodyTooLarge(self._limits.size)
         if self._inflater is None:
             return message
         inflated = await self._inflate(piece)
@@ -116,8 +145,10 @@ class _Body:
                 raise BrokenEncoding("gzip") from None
             piece = self._inflater.unused_data if self._inflater.eof else self._inflater.unconsumed_tail
             self._given += len(part)
-            if self._given > self._limit:
-                raise BodyTooLarge(self._limit)
+            if self._given > self._limits.size:
+                raise BodyTooLarge(self._limits.size)
+            if self._given > max(_EARNEST, self._sent * self._limits.ratio):
+                raise InflatesTooMuch(self._limits.ratio)
             parts.append(part)
             is_full = len(part) == _SLICE
             pending = bool(piece) or (is_full and not self._inflater.eof)

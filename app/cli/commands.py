@@ -115,7 +115,9 @@ def serve(
             workers=workers,
             server_header=False,
             proxy_headers=False,  # Eligo reads them itself, and only from ELIGO_TRUSTED_PROXIES
-            timeout_graceful_shutdown=30,
+            http="app.api.slow:PatientProtocol",
+            limit_concurrency=settings.max_connections,
+            timeout_graceful_shutdown=settings.shutdown_s,
             access_log=False,  # it has paths and queries in it; eligo.access has the route
             log_config=configuration(settings.log_format, settings.log_level),
         )

@@ -35,6 +35,7 @@ from app.fhir import resources
 from app.fhir.answers import hear
 from app.fhir.bundle import Opened, open_bundle
 from app.fhir.conditions import read_allergy, read_condition
+from app.fhir.errors import TooManyEntries
 from app.fhir.index import FamilyIndex, Record
 from app.fhir.medications import Medications
 from app.fhir.observations import USABLE, USABLE_REPORTS, order, read_observation, read_report
@@ -103,16 +104,19 @@ def read_chart(
     complete: frozenset[str] = frozenset(),
     absence: Absence = "default",
     incomplete: frozenset[str] = frozenset(),
+    most_entries: int | None = None,
 ) -> PatientChart:
     """The chart of one patient of a FHIR Bundle (R4, R4B or R5).
 
     `patient` is an id, a reference or a fullUrl, needed where the Bundle has several Patients; `complete` are
     resource types of which the sender says that all are there; `absence` is "open" (nothing is ever concluded from
     absence) or "closed" (always); of the types in `incomplete` some are known to be lacking, so that their family
-    shows nothing. Raises NotJson, NotABundle, TooDeep, NoPatient, SeveralPatients or UnknownPatient; all else is a
-    warning.
+    shows nothing. Raises NotJson, NotABundle, TooDeep, TooManyEntries (more than `most_entries`), NoPatient,
+    SeveralPatients or UnknownPatient; all else is a warning.
     """
     opened = open_bundle(body)
+    if most_entries is not None and len(opened.entries) > most_entries:
+        raise TooManyEntries(len(opened.entries), most_entries)
     return PatientChart(opened, gather(opened, patient), catalogue, complete, absence, incomplete)
 
 

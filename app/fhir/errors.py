@@ -26,6 +26,15 @@ class TooDeep(UnreadableRecord):
         )
 
 
+class TooManyEntries(UnreadableRecord):
+    """The Bundle has more entries than are read here; `count` and `limit` are how many."""
+
+    def __init__(self, count: int, limit: int) -> None:
+        super().__init__(f"The Bundle has {count} entries, and {limit} is the limit here. Send less at once.")
+        self.count = count
+        self.limit = limit
+
+
 class NotABundle(UnreadableRecord):
     """The body is JSON but no Bundle that can be read; `found` says what it is instead."""
 

@@ -79,7 +79,14 @@ class Desk:
     Nothing of a record stays on it. One a process; not for several threads.
     """
 
-    def __init__(self, catalogue: Catalogue, canonical: Canonical | None = None, site: Site | None = None) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        canonical: Canonical | None = None,
+        site: Site | None = None,
+        most_entries: int | None = None,
+    ) -> None:
+        self.most_entries = most_entries
         self.catalogue = self._published = catalogue
         self.canonical = canonical or Canonical()
         self.site = site or Site()
@@ -125,7 +132,7 @@ def criteria_of(document: str) -> list[Criterion]:
 
 def judge(trial: ReadyTrial, bundle: bytes, options: Options, desk: Desk) -> bytes:
     """An EligibilityReport. Raises what `read_chart` raises."""
-    return _for_one(trial, _chart(bundle, options, desk.catalogue), options, desk)
+    return _for_one(trial, _chart(bundle, options, desk), options, desk)
 
 
 def judge_each(trials: Iterable[ReadyTrial], bundle: bytes, options: Options, desk: Desk) -> list[bytes]:
@@ -136,12 +143,12 @@ def judge_each(trials: Iterable[ReadyTrial], bundle: bytes, options: Options, de
 
 def open_chart(bundle: bytes, options: Options, desk: Desk) -> PatientChart:
     """The record of the patient that the options mean. Raises what `read_chart` raises."""
-    return _chart(bundle, options, desk.catalogue)
+    return _chart(bundle, options, desk)
 
 
 def judge_all(trials: Iterable[ReadyTrial], bundle: bytes, options: Options, limit: int | None, desk: Desk) -> bytes:
     """One summary a trial, best candidates first. Raises what `read_chart` raises."""
-    chart = _chart(bundle, options, desk.catalogue)
+    chart = _chart(bundle, options, desk)
     ranked = _ranked(trials, chart, options, desk, _judge(chart, options, desk, None))
     best = sorted(ranked, key=itemgetter(0)) if limit is None else nsmallest(limit, ranked, key=itemgetter(0))
     return dumps(
@@ -179,14 +186,14 @@ def find_candidates(
     With `wish.ordered`, the same record with orders that are about to be placed, only trials that the orders would
     rule out: each with the report under the orders.
     """
-    chart = _chart(bundle, options, desk.catalogue)
+    chart = _chart(bundle, options, desk)
     shared = _judge(chart, options, desk, None)
     ranked = _ranked(trials, chart, options, desk, shared)
     promising = sorted([each for each in ranked if _is_promising(each, wish)], key=itemgetter(0))
     breaks: dict[str, list[str]] = {}
     if wish.ordered is not None:
         before = {trial.compiled.id: found for _, found, trial in promising}
-        chart = _chart(wish.ordered, options, desk.catalogue)
+        chart = _chart(wish.ordered, options, desk)
         shared = _judge(chart, options, desk, None)
         after = _ranked([trial for _, _, trial in promising], chart, options, desk, shared)
         for _, found, trial in after:
@@ -316,10 +323,10 @@ def _stored(stored: dict[str, Any]) -> Judgeable:
     return Judgeable(stored["id"], Kind(stored["kind"]), stored["text"], decode(stored["expression"]))
 
 
-def _chart(bundle: bytes, options: Options, catalogue: Catalogue) -> PatientChart:
+def _chart(bundle: bytes, options: Options, desk: Desk) -> PatientChart:
     return read_chart(
-        bundle, catalogue, patient=options.patient, complete=options.complete, absence=options.absence,
-        incomplete=options.incomplete,
+        bundle, desk.catalogue, patient=options.patient, complete=options.complete, absence=options.absence,
+        incomplete=options.incomplete, most_entries=desk.most_entries,
     )  # fmt: skip
 
 

@@ -69,15 +69,36 @@ class Broken:
 Answer: TypeAlias = Done | Refused | Broken
 
 
-def work(pipe: Connection, canonical: Canonical, site: Site) -> None:
+class _Leave:
+    """On SIGTERM, which a whole group of processes may get, a worker goes when it has answered, or at once if idle."""
+
+    def __init__(self) -> None:
+        self.is_busy = False
+        self.is_asked = False
+
+    def __call__(self, *_: object) -> None:
+        """Take the signal."""
+        self.is_asked = True
+        if not self.is_busy:
+            raise SystemExit(0)
+
+
+def work(pipe: Connection, canonical: Canonical, site: Site, most_entries: int) -> None:
     """The life of a worker: until the pipe is closed from the other side."""
+    leave = _Leave()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and decides
+    signal.signal(signal.SIGTERM, leave)
     desk: Desk | None = None
     with contextlib.suppress(EOFError, OSError):
         while True:
+            leave.is_busy = False
+            if leave.is_asked:
+                return
+            pipe.poll(None)
+            leave.is_busy = True  # from the first byte on: what is on its way in is answered
             job, args, kwargs = pipe.recv()
             if desk is None:
-                laid = answer(_lay_desk, canonical, site)
+                laid = answer(_lay_desk, canonical, site, most_entries)
                 if not isinstance(laid, Done):
                     pipe.send(laid)
                     continue
@@ -91,8 +112,8 @@ def _with_tally(answered: Answer, desk: Desk) -> Answer:
     return Done(answered.value, tally) if isinstance(answered, Done) and tally else answered
 
 
-def _lay_desk(canonical: Canonical, site: Site) -> Desk:
-    desk = Desk(load_catalogue(), canonical, site)
+def _lay_desk(canonical: Canonical, site: Site, most_entries: int) -> Desk:
+    desk = Desk(load_catalogue(), canonical, site, most_entries)
     settle()
     return desk
 

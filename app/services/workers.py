@@ -12,6 +12,7 @@ import multiprocessing
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from app.emitters.canonical import Canonical
@@ -61,6 +62,26 @@ class TookTooLong(EligoError):
         self.limit_s = limit_s
 
 
+class TooBusy(EligoError):
+    """All workers have as many jobs in line as may wait, or the line did not move in time."""
+
+    def __init__(self) -> None:
+        super().__init__("Too much is being read and judged at the moment. Try again in a few seconds.")
+
+
+@dataclass(frozen=True, slots=True)
+class JobLimits:
+    """What jobs may take. `run_s` for one at work, `wait_s` in line; `line` is how many may wait for each worker.
+
+    `entries` is the most that a Bundle may have.
+    """
+
+    run_s: float = 120.0
+    wait_s: float = 30.0
+    line: int = 16
+    entries: int = 50_000
+
+
 class WorkFailed(Exception):
     """A bug, told without its message: a patient's record may stand in it. `where` are the lines of code it passed."""
 
@@ -90,14 +111,15 @@ class Workers:
     def __init__(
         self,
         count: int,
-        limit_s: float,
+        limits: JobLimits | None = None,
         canonical: Canonical | None = None,
         *,
         site: Site | None = None,
         watch: Watch | None = None,
     ) -> None:
-        start = (canonical or Canonical(), site or Site())
-        self._workers = [_Worker(limit_s, start, watch) for _ in range(count)]
+        limits = limits or JobLimits()
+        start = (canonical or Canonical(), site or Site(), limits.entries)
+        self._workers = [_Worker(limits, start, watch) for _ in range(count)]
         if watch is not None:
             for each in self._workers:
                 each.on_waiting = lambda: watch.waiting(sum(one.waiting for one in self._workers))
@@ -208,13 +230,13 @@ class Workers:
 class _Worker:
     """One process, and what it knows. Its turn is a lock: jobs stand in line here, not in a pipe."""
 
-    def __init__(self, limit_s: float, start: tuple[Canonical, Site], watch: Watch | None) -> None:
+    def __init__(self, limits: JobLimits, start: tuple[Canonical, Site, int], watch: Watch | None) -> None:
         self.waiting = 0
         self.on_waiting: Callable[[], None] = lambda: None
         self._watch = watch
         self.codes: SiteCodes = SiteCodes()
         self._told: SiteCodes = SiteCodes()
-        self._limit_s = limit_s
+        self._limits = limits
         self._start = start
         self._turn = asyncio.Lock()
         self._known: set[TrialKey] = set()
@@ -223,7 +245,7 @@ class _Worker:
         self._thread = ThreadPoolExecutor(1, "eligo-worker")
 
     async def run(self, job: Callable[Concatenate[Desk, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do one job. Raises what it refuses; WorkerLost, TookTooLong, WorkFailed."""
+        """Do one job. Raises what it refuses; TooBusy, WorkerLost, TookTooLong, WorkFailed."""
         async with self._in_line(job):
             await self._localise()
             return await self._do(job, *args, **kwargs)
@@ -244,18 +266,27 @@ class _Worker:
 
     @asynccontextmanager
     async def _in_line(self, job: Callable[..., object]) -> AsyncIterator[None]:
-        """Wait for the turn, and have it until the job is done."""
+        """Wait for the turn, and have it until the job is done.
+
+        TooBusy where the line is too long, or too slow: who waits that long may be gone.
+        """
+        if self.waiting > self._limits.line:
+            raise TooBusy
         came = time.perf_counter()
         self.waiting += 1
         self.on_waiting()
         try:
-            async with self._turn:
-                began = time.perf_counter()
-                try:
-                    yield
-                finally:
-                    if self._watch is not None:
-                        self._watch.job(job.__name__, began - came, time.perf_counter() - began)
+            try:
+                await asyncio.wait_for(self._turn.acquire(), self._limits.wait_s)
+            except TimeoutError:
+                raise TooBusy from None
+            began = time.perf_counter()
+            try:
+                yield
+            finally:
+                self._turn.release()
+                if self._watch is not None:
+                    self._watch.job(job.__name__, began - came, time.perf_counter() - began)
         finally:
             self.waiting -= 1
             self.on_waiting()
@@ -302,12 +333,12 @@ class _Worker:
         exchange = loop.run_in_executor(self._thread, self._exchange, job, args, kwargs)
         try:
             # Shielded: who goes away leaves the job running, and the next one in line waits for it in the thread.
-            answer = await asyncio.wait_for(asyncio.shield(exchange), self._limit_s)
+            answer = await asyncio.wait_for(asyncio.shield(exchange), self._limits.run_s)
         except TimeoutError:
             self._replace("time-limit")
             await asyncio.wait([exchange])
             exchange.exception()
-            raise TookTooLong(self._limit_s) from None
+            raise TookTooLong(self._limits.run_s) from None
         match answer:
             case Done(value, tally):
                 if tally and self._watch is not None:

@@ -16,7 +16,7 @@ from app.api.examples import BUNDLE, PAGE
 from app.fhir.errors import SeveralPatients, UnknownPatient
 from app.services import core, reading, workers
 from app.services.options import BadParameter, Options, read_complete, read_max_age
-from app.services.workers import TookTooLong, WorkerLost, Workers, WorkFailed
+from app.services.workers import JobLimits, TooBusy, TookTooLong, WorkerLost, Workers, WorkFailed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -53,7 +53,7 @@ def known(desk: core.Desk) -> int:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pool() -> AsyncIterator[Workers]:
-    made = Workers(1, limit_s=20)
+    made = Workers(1)
     await made.start()
     yield made
     made.close()
@@ -89,12 +89,12 @@ async def test_a_lost_worker_is_replaced(pool):
 
 
 async def test_a_job_past_the_limit_is_stopped_and_the_next_one_runs():
-    pool = Workers(1, limit_s=5)
+    pool = Workers(1)
     await pool.start()
-    pool._workers[0]._limit_s = 0.2
+    pool._workers[0]._limits = JobLimits(run_s=0.2)
     with pytest.raises(TookTooLong):
         await run(pool, doze, 60)
-    pool._workers[0]._limit_s = 20
+    pool._workers[0]._limits = JobLimits()
     assert await run(pool, doze, 0) == "awake"
     pool.close()
 
@@ -156,3 +156,49 @@ async def test_options_are_read_from_words():
     for misspelt in ("Sock", "condition", "Encounters", "Observations", "Diagnosticreport"):
         with pytest.raises(BadParameter, match=f"'{misspelt}'"):
             read_complete(["Condition", misspelt])
+
+
+async def test_a_line_that_is_full_turns_the_next_one_away(pool, monkeypatch):
+    monkeypatch.setattr(pool._workers[0], "_limits", JobLimits(line=2))
+    running = [asyncio.create_task(run(pool, doze, 0.2)) for _ in range(3)]  # one at work, and two in line
+    await asyncio.sleep(0.05)
+    with pytest.raises(TooBusy):
+        await run(pool, doze, 0)
+
+    assert await asyncio.gather(*running) == ["awake"] * 3
+    assert await run(pool, doze, 0) == "awake"
+    assert pool._workers[0].waiting == 0
+
+
+async def test_who_waits_too_long_is_turned_away_and_the_work_goes_on(pool, monkeypatch):
+    monkeypatch.setattr(pool._workers[0], "_limits", JobLimits(wait_s=0.1))
+    running = asyncio.create_task(run(pool, doze, 0.5))
+    await asyncio.sleep(0.05)
+    with pytest.raises(TooBusy):
+        await run(pool, doze, 0)
+
+    assert await running == "awake"
+    assert await run(pool, doze, 0) == "awake"
+
+
+async def test_a_worker_that_is_told_to_go_answers_first():
+    pool = Workers(1)
+    await pool.start()
+    asked = asyncio.create_task(run(pool, doze, 0.5))
+    await asyncio.sleep(0.2)
+    process = pool._workers[0]._process
+    assert process is not None
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGTERM)
+
+    assert await asked == "awake"
+    await asyncio.to_thread(process.join, 5)
+    assert process.exitcode == 0
+    assert await run(pool, doze, 0) == "awake"  # by another one
+    idle = pool._workers[0]._process
+    assert idle is not None
+    assert idle.pid is not None
+    os.kill(idle.pid, signal.SIGTERM)
+    await asyncio.to_thread(idle.join, 5)
+    assert idle.exitcode == 0
+    pool.close()
