@@ -23,6 +23,7 @@ from app.main import open_database
 from app.services.workers import Workers
 from app.settings import unknown_variables
 from app.store import is_current
+from app.wiring.limits import job_limits
 from app.wiring.site import site_of
 
 if TYPE_CHECKING:
@@ -303,7 +304,7 @@ async def _workers(settings: Settings) -> Finding:
         site = site_of(settings)
     except EligoError as error:
         return Finding("Judging", "problem", str(error), "Correct the setting.")
-    workers = Workers(1, settings.judge_limit_s, Canonical(settings.canonical_url), site=site)
+    workers = Workers(1, job_limits(settings), Canonical(settings.canonical_url), site=site)
     began = time.perf_counter()
     try:
         await workers.start()
