@@ -71,6 +71,12 @@ deploy: $(VENV)/.dev $(TOOLS)/.installed  ## Test gateways, compose file, chart 
 engine: $(VENV)/.dev  ## Run every case in a second engine, as CQL (needs Node)
 	ELIGO_SECOND_ENGINE=all $(BIN)/python -m pytest --quiet tests/cql
 
+faults: $(VENV)/.dev  ## Stop, kill and freeze what a service rests on, also the long ones (docs/operations.md, Faults)
+	ELIGO_FAULTS=all $(BIN)/python -m pytest --quiet --durations=0 tests/faults
+
+plans: $(VENV)/.dev  ## Search 100,000 trials in PostgreSQL and look at the plans (docs/operations.md, PostgreSQL)
+	ELIGO_PLANS=100000 $(BIN)/python -m pytest --quiet --capture=no tests/store/test_plans.py
+
 format: $(VENV)/.dev  ## Apply the formatter and the safe fixes
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
