@@ -60,6 +60,17 @@ latency: $(VENV)/.dev  ## Time CDS Hooks calls to a server of their own (docs/op
 contract: $(VENV)/.dev  ## Send what the API description describes and forbids, 5,000 requests on each database
 	ELIGO_CONTRACT=full $(BIN)/python -m pytest --quiet --capture=no tests/contract
 
+.PHONY: fuzz load
+load: $(VENV)/.dev  ## Measure throughput, overload and memory of a server of its own (docs/operations.md, Speed)
+	$(BIN)/python -m benchmarks.load
+
+FUZZ_S ?= 60
+FUZZED = bundle page study fhir-study xml csv ndjson token unit date parameters concept-map hook inline
+fuzz: $(VENV)/.dev  ## Damage what every parser reads: thousands of examples, then FUZZ_S seconds each guided by coverage
+	ELIGO_FUZZ=full $(BIN)/python -m pytest --quiet --capture=no tests/fuzz
+	@$(PIP) install --quiet --only-binary :all: "atheris>=3" || echo "atheris has no wheel for this platform"
+	@for each in $(FUZZED); do $(BIN)/python -m tests.fuzz.guided $$each $(FUZZ_S) .fuzz || test $$? = 77 || exit 1; done
+
 reading: $(VENV)/.dev  ## Read the gold set: figures, and the lines of the develop half that are wrong or missed
 	@$(BIN)/python -m tests.reader.figures
 
@@ -99,4 +110,4 @@ lock: $(VENV)/pyvenv.cfg  ## Resolve the lock files anew from pyproject.toml
 	$(COMPILE) --upgrade --output-file deploy/sbom.lock deploy/sbom.in
 
 clean:  ## Remove the virtual environment and caches
-	rm -rf $(VENV) $(TOOLS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .import_linter_cache
+	rm -rf $(VENV) $(TOOLS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .import_linter_cache .fuzz

@@ -262,7 +262,7 @@ def judge_inline(body: bytes, options: Options, desk: Desk) -> bytes:
         sent = msgspec.json.decode(body, type=_Inline)
     except msgspec.ValidationError:
         raise UnusableTrial("", 'Send {"trial": ..., "bundle": {...}}, both given.') from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise NotJson(str(error)) from None
     return judge(inline_trial(bytes(sent.trial), desk), bytes(sent.bundle), options, desk)
 

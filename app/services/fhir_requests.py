@@ -61,7 +61,7 @@ def read_record_request(body: bytes, options: Options, given: frozenset[str]) ->
     except msgspec.ValidationError:
         # Whatever it is, it is JSON: who reads the record says what is wrong with it.
         return RecordRequest(body, options)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise NotJson(str(error)) from None
     if head.resource_type != "Parameters":
         return RecordRequest(body, options)

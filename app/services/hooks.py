@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import orjson
-
 from app.emitters.cards import CardMaker, is_override_reason, kind_of_suggestion, trial_of_card
 from app.errors import EligoError
 from app.fhir.errors import NoPatient, SeveralPatients, UnknownPatient
 from app.services.core import TrialKey
 from app.services.options import Options, Wish
 from app.services.prefetched import gather
+from app.services.reading import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -236,7 +235,7 @@ class Hooks:
             incomplete=frozenset(gathered.incomplete),
             patient=f"Patient/{call.patient_id}",
         )
-        orders = [orjson.dumps(_placed(each, call.patient_id, today)) for each in call.orders]
+        orders = [dumps(_placed(each, call.patient_id, today)) for each in call.orders]
         wish = Wish(
             most=service.most_cards,
             least_met=service.least_met,
@@ -365,10 +364,11 @@ def _placed(order: Json, patient_id: str, today: date) -> Json:
 
 def selected_orders(drafts: Sequence[Json], selections: Sequence[str]) -> tuple[Json, ...]:
     """The drafts that were selected (`Type/id`), of the types that criteria know."""
+    kinds = [(each.get("resourceType"), each) for each in drafts]
     return tuple(
         [
             each
-            for each in drafts
-            if each.get("resourceType") in _ORDERED and f"{each['resourceType']}/{each.get('id')}" in selections
+            for kind, each in kinds
+            if isinstance(kind, str) and kind in _ORDERED and f"{kind}/{each.get('id')}" in selections
         ]
     )

@@ -18,6 +18,7 @@ from app.services.catalogued import OWN_CODES
 from app.services.forms import load_json
 from app.services.options import BadParameter
 from app.services.publishing import Made
+from app.services.reading import dumps
 from app.services.studies import Page, ResourceNotFound
 
 if TYPE_CHECKING:
@@ -97,7 +98,9 @@ class LocalCodes:
         self._told = SiteCodes()
 
     async def put(self, resource_type: str, ident: str, body: bytes, fhir: FhirVersion) -> tuple[Made, bool]:
-        """Store one; the resource as it is kept, and whether it is new. BadSiteCodes, BadParameter, NotJson."""
+        """Store one; the resource as it is kept, and whether it is new. BadSiteCodes, BadParameter, NotJson,
+        TooDeep.
+        """
         if not _ID.fullmatch(ident):
             raise BadParameter("id", "has 1 to 64 letters, digits, `-` and `.`.")
         if resource_type == CODE_SYSTEM and ident in OWN_CODES:
@@ -108,7 +111,7 @@ class LocalCodes:
         _read(resource_type, resource)
         if resource.get("id", ident) != ident:
             raise BadParameter("id", f"differs from the one in the address ({ident}).")
-        content = orjson.dumps({**resource, "id": ident}).decode()
+        content = dumps({**resource, "id": ident}).decode()
         async with self._open_site() as store:
             number, is_new = await store.put(resource_type, ident, fhir.value, content)
         await self.refresh()

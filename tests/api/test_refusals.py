@@ -35,6 +35,7 @@ NEVER_OVER_HTTP = {
     "CatalogueError": "ends the start of a worker",
     "NotMigrated": "ends the start of the service",
     "NotComparable": "an answer within the evaluator",
+    "TracingUnavailable": "ends the start of the service",
     "UnitError": "an answer within the reader and the evaluator",
     "UnreadableRecord": "the root of the others",
     "UnusableStudy": "the service makes an UnusableTrial of it",
@@ -135,7 +136,7 @@ async def test_unknown_paths_and_methods_are_problems_too(client):
     is_problem(answer, 405, "about:blank")
     assert answer.headers["allow"] == "GET, POST"
     assert (await client.patch("/v1/trials/NCT00000000")).headers["allow"] == "DELETE, GET"
-    assert (await client.delete("/fhir/ResearchStudy/x")).headers["allow"] == "GET"
+    assert (await client.delete("/health/live")).headers["allow"] == "GET"
 
 
 @in_module
@@ -278,6 +279,28 @@ async def test_a_page_without_criteria_is_refused(client):
 
 def page_with_nul() -> str:
     return examples.PAGE.replace("something", "some\0thing")
+
+
+@in_module
+async def test_what_is_no_utf_8_is_no_json(client):
+    await client.post("/v1/trials", content=examples.PAGE, headers=TEXT)
+    broken = BUNDLE.encode().replace(b"Patient", b"Pat\xffent")
+    for path in (JUDGE, "/v1/evaluate", "/fhir/ResearchStudy/NCT00000000/$check-eligibility"):
+        answer = await client.post(path, content=broken, headers=FHIR)
+        assert answer.status_code == 400, (path, answer.text)
+    inline = json.dumps(examples.INLINE).encode().replace(b"Patient", b"Pat\xffent")
+    answer = await client.post("/v1/evaluate/inline", content=inline, headers=JSON)
+    assert answer.status_code == 400, answer.text
+
+
+@in_module
+async def test_what_is_nested_too_deeply_for_an_answer_is_refused(client):
+    deep = "[" * 300 + "]" * 300
+    site_codes = (
+        '{"resourceType": "ConceptMap", "url": "http://a.example", "status": "active", "extension": ' + deep + "}"
+    )
+    answer = await client.put("/fhir/ConceptMap/m", content=site_codes, headers=FHIR)
+    assert answer.status_code == 400, answer.text
 
 
 @in_module

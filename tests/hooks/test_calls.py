@@ -343,9 +343,15 @@ async def test_an_order_that_breaks_a_wash_out_is_warned_of(client):
     [
         (drafts(order(PARACETAMOL)), FULL),
         (drafts(order(OXALIPLATIN), selections=["MedicationRequest/other"]), FULL),
+        (drafts({"resourceType": ["MedicationRequest"], "id": "m"}, selections=["['MedicationRequest']/m"]), FULL),
         (drafts(order(OXALIPLATIN)), FULL | {"conditions": searchset(COLON, LUNG)}),
     ],
-    ids=["a harmless drug", "an order that was not selected", "a trial that is ruled out anyway"],
+    ids=[
+        "a harmless drug",
+        "an order that was not selected",
+        "no resource",
+        "a trial that is ruled out anyway",
+    ],
 )
 async def test_other_orders_are_not(client, context, prefetch):
     sent = call(prefetch, hook="order-select", context=context)
@@ -376,6 +382,19 @@ async def test_a_call_that_cannot_be_understood_says_where(client, change, point
 
     assert answer.status_code == 400, answer.text
     assert answer.json()["errors"][0]["pointer"] == pointer
+
+
+async def test_an_order_that_is_nested_too_deeply_is_refused(client):
+    nested: list[Any] = []
+    for _ in range(300):
+        nested = [nested]
+    context = drafts({"resourceType": "MedicationRequest", "id": "m", "extension": nested})
+
+    answer = await client.post(
+        "/cds-services/trials-order-select", json=call(FULL, hook="order-select", context=context)
+    )
+
+    assert answer.status_code == 400, answer.text
 
 
 async def test_a_service_that_is_not_there(client):

@@ -1,0 +1,1 @@
+"""Everything that reads what others wrote, against input that nobody would write."""
