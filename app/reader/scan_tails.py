@@ -21,7 +21,7 @@ from app.reader.drafts import Draft, question
 from app.reader.measures import comparator, skip_fillers
 from app.reader.scales import scale_bounds
 from app.reader.scan_state import UnreadError, without_parentheses
-from app.reader.scan_words import ScanWords
+from app.reader.scan_words import PERSONS, ScanWords
 from app.reader.sharing import JOINTS, is_fact
 from app.reader.tokens import NameKind, Token, names_of
 
@@ -52,6 +52,11 @@ class ScanTails(ScanWords):
             return False
         if "neutral" in token.cues and token.stem not in {"with", "that", "who"}:
             return False
+        if token.stem == "who" and len(self.joins) == len(self.drafts) and self.tokens[self.i - 1].stem in PERSONS:
+            self.lead = None  # "A, and women who have B": B stands beside A and narrows nothing
+            self._raise_barrier()
+            self.i += 1
+            return True
         if len(self.joins) == len(self.drafts) and self.joins[-1] == "or":
             return self._another(token)
         if self._with_class():
@@ -156,11 +161,16 @@ class ScanTails(ScanWords):
 
     def _tail_end(self, at: int) -> int:
         """The tail runs to the end of the clause, or to a joiner that starts another thing of the same list."""
+        # "A with score B > 7 or score C > 15": C stands beside B, and not beside A.
+        first = self.tokens[at] if at < len(self.tokens) else None
+        with_value = first is not None and bool(names_of(first, NameKind.ANALYTE, NameKind.SCALE))
+        valued = self.tokens[self.i].stem == "with" and with_value
         depth = 0
         while at < len(self.tokens):
             token = self.tokens[at]
             depth += {"(": 1, ")": -1}.get(token.stem, 0)
-            if depth == 0 and (token.stem == ";" or (token.stem == "or" and self._starts_anew(at + 1))):
+            anew = token.stem == "or" and not valued and self._starts_anew(at + 1)
+            if depth == 0 and (token.stem == ";" or anew):
                 return at
             if depth == 0 and {"new-group", "within"} & set(token.cues) and self.tokens[self.i].stem != "with":
                 if "within" in token.cues and _denies(self.tokens[self.i]):

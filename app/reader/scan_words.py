@@ -24,7 +24,7 @@ from app.reader.scan_state import ROUTES, UnreadError
 from app.reader.sharing import JOINTS
 from app.reader.tokens import NameKind, Token, names_of
 
-_PERSONS = frozenset(
+PERSONS = frozenset(
     {
         "patient",
         "subject",
@@ -277,7 +277,7 @@ class ScanWords(ScanBrackets):
     def _of_persons(self) -> bool:
         """The clause speaks of persons up to here, and of nothing else."""
         before = self.tokens[: self.i]
-        return any(token.stem in _PERSONS for token in before) and all("neutral" in token.cues for token in before)
+        return any(token.stem in PERSONS for token in before) and all("neutral" in token.cues for token in before)
 
     def _received(self, token: Token) -> bool:
         if not token.stem.startswith(
@@ -287,11 +287,24 @@ class ScanWords(ScanBrackets):
         self.treat, self.treat_current = True, False
         return True
 
+    def _all_of_it(self) -> bool:
+        """Reads "A, B, or both" to its end: one of them suffices."""
+        both = self._at(1)
+        closed = all(token.stem in {".", ","} for token in self.tokens[self.i + 2 :])
+        if both is None or both.stem not in {"both", "all", "all three"} or not closed or len(self.drafts) < 2:
+            return False
+        self.joins = ["or"] * (len(self.drafts) - 1)
+        self.pauses.clear()
+        self.i = len(self.tokens)
+        return True
+
     def _joiner(self) -> bool:
         token = self.tokens[self.i]
         join = JOINERS.get(token.stem)
         if join is None or token.names:
             return False
+        if token.stem in {"or", "and/or"} and self._all_of_it():
+            return True
         if self.drafts:
             if len(self.joins) < len(self.drafts):
                 self.joins.append(join)

@@ -110,6 +110,8 @@ def _continued(tokens: list[Token], at: int, lead: tuple[str, ...], phrases: Phr
         part = tokens[at : at + length]
         if len(part) < length or is_fact(part[0]) or any(token.stem in JOINTS for token in part):
             continue
+        if all("neutral" in token.cues for token in part):
+            continue  # "pregnant women, women with A": the second "women" are not the first
         if any(token.kind not in {Tok.WORD, Tok.ROMAN, Tok.NUMBER, Tok.CUE, Tok.NAME} for token in part):
             continue
         own = tuple(word for token in part for word in (token.words or (token.stem,)))
