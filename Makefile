@@ -10,7 +10,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check contract bench latency reading engine tools deploy format openapi settings faults plans lock clean
+.PHONY: help demo serve test check contract bench latency reading engine tools deploy image format openapi settings faults plans lock clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -78,6 +78,11 @@ tools: $(TOOLS)/.installed  ## Install Envoy, Helm's library and schemas, with w
 
 deploy: $(VENV)/.dev $(TOOLS)/.installed  ## Test gateways, compose file, chart and published contracts for real
 	$(BIN)/python -m pytest --quiet tests/deploy
+
+image: $(VENV)/.dev  ## Build the image without a registry (root, buildah, debootstrap) and test it; AGAIN=1: twice, and compare
+	PYTHON=$(abspath $(BIN)/python) deploy/build-image eligo:test
+	$(if $(AGAIN),PYTHON=$(abspath $(BIN)/python) deploy/build-image eligo:again)
+	ELIGO_TEST_IMAGE=eligo:test $(if $(AGAIN),ELIGO_TEST_IMAGE_AGAIN=eligo:again) $(BIN)/python -m pytest --quiet tests/deploy/test_image.py
 
 engine: $(VENV)/.dev  ## Run every case in a second engine, as CQL (needs Node)
 	ELIGO_SECOND_ENGINE=all $(BIN)/python -m pytest --quiet tests/cql

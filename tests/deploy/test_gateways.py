@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -59,8 +60,14 @@ def login(tls) -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    with serving(tmp_path_factory.mktemp("service")) as served:
-        yield int(served.address.rpartition(":")[2])
+    keys = {"keys": [KEY.as_dict(private=False)]}
+    with answering(keys_of(keys)) as port:
+        environment = {
+            "ELIGO_AUTH_ISSUERS": json.dumps({ISSUER: f"http://127.0.0.1:{port}/jwks.json"}),
+            "ELIGO_AUTH_AUDIENCE": AUDIENCE,
+        }
+        with serving(tmp_path_factory.mktemp("service"), **environment) as served:
+            yield int(served.address.rpartition(":")[2])
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +139,32 @@ def test_what_is_no_token_is_refused_at_the_gateway(edge, client, header):
 
     assert refused.status_code == 401
     assert refused.json()["status"] == 401
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        token(STRANGER),
+        token(exp=int(time.time()) - 600),
+        token(aud="https://other.example"),
+        token(iss="https://stranger.example"),
+    ],
+    ids=["signed by another", "over", "for another", "of another"],
+)
+def test_a_token_that_does_not_hold_lets_nobody_in(edge, client, bad):
+    refused = client.get(f"{edge.address}/v1/trials", headers=bad)
+
+    assert refused.status_code in {401, 403}, refused.text  # 403: Envoy, of a token that is for another
+    assert refused.headers["content-type"].startswith("application/problem+json")
+
+
+def test_a_token_grants_what_its_scopes_say(edge, client):
+    reading = token(scope="system/ResearchStudy.rs")
+
+    assert client.get(f"{edge.address}/v1/trials", headers=reading).status_code == 200
+    refused = client.post(f"{edge.address}/v1/trials", content=examples.PAGE, headers={**reading, **TEXT})
+    assert refused.status_code == 403
+    assert "eligo/trials.write" in refused.text
 
 
 def test_a_body_over_the_limit_is_refused(edge, client):
