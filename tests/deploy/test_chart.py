@@ -26,6 +26,7 @@ FULL: dict[str, Any] = {
     "autoscaling": {"enabled": False},
     "replicas": 3,
     "image": {"digest": "sha256:" + "0" * 64, "pullSecrets": ["registry"]},
+    "metrics": {"existingSecret": "eligo-metrics"},
     "ingress": {"enabled": True, "annotations": {"nginx.ingress.kubernetes.io/proxy-body-size": "20m"}},
     "settings": {"ELIGO_MAX_BODY_BYTES": 10485760, "ELIGO_CDS_BUDGET_S": 0.5, "ELIGO_CDS_PRIVATE_ADDRESSES": True},
     "serviceAccount": {"annotations": {"note": "screening"}},
@@ -108,10 +109,21 @@ def test_the_secret_is_a_file_and_stands_nowhere_else():
         assert {"name": "ELIGO_DATABASE_URL_FILE", "value": "/run/secrets/eligo/database-url"} in pod["containers"][0][
             "env"
         ]
-        [secret] = [each for each in pod["volumes"] if "secret" in each]
-        assert secret["secret"]["secretName"] == "eligo-database"
+        [mounted] = [each["projected"]["sources"] for each in pod["volumes"] if "projected" in each]
+        assert [each["secret"]["name"] for each in mounted] == ["eligo-database"]
     assert not [kind for kind, _ in found if kind == "Secret"]
     assert "ELIGO_DATABASE_URL" not in one(found, "ConfigMap")["data"]
+
+
+def test_the_token_for_the_metrics_is_a_file_as_well():
+    found = rendered({**SITE, "metrics": {"existingSecret": "eligo-metrics"}})
+    pod = one(found, "Deployment")["spec"]["template"]["spec"]
+
+    [mounted] = [each["projected"]["sources"] for each in pod["volumes"] if "projected" in each]
+    assert [each["secret"]["name"] for each in mounted] == ["eligo-database", "eligo-metrics"]
+    assert {"name": "ELIGO_METRICS_TOKEN_FILE", "value": "/run/secrets/eligo/metrics-token"} in pod["containers"][0][
+        "env"
+    ]
 
 
 def test_migrations_go_ahead_of_the_code():

@@ -67,7 +67,7 @@ def test_a_parser_of_the_specification_reads_it_and_finds_every_name(composed):
     lost["services"]["eligo"]["networks"] = ["nowhere"]
     good, bad = ask(("compose", [yaml.safe_dump(composed)]), ("compose", [yaml.safe_dump(lost)]))
 
-    assert set(good["ok"]["services"]) == {"gateway", "eligo", "migrate", "postgres"}
+    assert set(good["ok"]["services"]) == {"gateway", "eligo", "migrate", "postgres", "prometheus"}
     assert "nowhere" in bad["error"]
 
 
@@ -94,7 +94,9 @@ def test_every_container_is_bound(composed):
 def test_only_the_gateway_can_be_reached_and_the_database_by_the_service_alone(composed):
     services = composed["services"]
 
-    assert [name for name, each in services.items() if "ports" in each] == ["gateway"]
+    assert [name for name, each in services.items() if "ports" in each] == ["gateway", "prometheus"]
+    assert services["prometheus"]["ports"] == ["127.0.0.1:9090:9090"]
+    assert services["prometheus"]["profiles"] == ["observe"]
     assert {name for name, each in services.items() if "data" in each["networks"]} == {"eligo", "migrate", "postgres"}
     assert services["gateway"]["networks"] == ["edge"]
     assert composed["networks"]["data"]["internal"] is True
@@ -113,7 +115,8 @@ def test_secrets_are_files(composed):
     environment = composed["services"]["eligo"]["environment"]
 
     assert environment["ELIGO_DATABASE_URL_FILE"] == "/run/secrets/database-url"
-    assert "ELIGO_DATABASE_URL" not in environment
+    assert environment["ELIGO_METRICS_TOKEN_FILE"] == "/run/secrets/metrics-token"
+    assert not {"ELIGO_DATABASE_URL", "ELIGO_METRICS_TOKEN"} & set(environment)
     assert set(composed["secrets"]) == {
         each for one in composed["services"].values() for each in one.get("secrets", ())
     }
@@ -130,6 +133,16 @@ def test_the_service_takes_the_settings_that_the_file_gives(composed, monkeypatc
     assert taken <= set(Settings.model_fields)
     assert settings.asks_for_tokens
     assert settings.trusted_proxies == (composed["networks"]["edge"]["ipam"]["config"][0]["subnet"],)
+
+
+def test_prometheus_asks_the_service_with_its_token(composed):
+    asked = yaml.safe_load((FOLDER / "observability" / "prometheus.yaml").read_text())
+    [job] = asked["scrape_configs"]
+
+    assert job["static_configs"] == [{"targets": ["eligo:8000"]}]
+    assert job["authorization"]["credentials_file"] == "/run/secrets/metrics-token"
+    assert "metrics-token" in composed["services"]["prometheus"]["secrets"]
+    assert [(FOLDER / "observability" / each.rpartition("/")[2]).is_file() for each in asked["rule_files"]] == [True]
 
 
 def test_the_gateway_finds_its_files_where_its_configuration_looks(composed):

@@ -37,12 +37,16 @@ capabilities:
 {{- define "eligo.env" -}}
 - name: ELIGO_DATABASE_URL_FILE
   value: /run/secrets/eligo/database-url
+{{- if .Values.metrics.existingSecret }}
+- name: ELIGO_METRICS_TOKEN_FILE
+  value: /run/secrets/eligo/metrics-token
+{{- end }}
 - name: TMPDIR
   value: /run/eligo
 {{- end }}
 
 {{- define "eligo.mounts" -}}
-- name: database-url
+- name: secrets
   mountPath: /run/secrets/eligo
   readOnly: true
 - name: scratch
@@ -50,13 +54,22 @@ capabilities:
 {{- end }}
 
 {{- define "eligo.volumes" -}}
-- name: database-url
-  secret:
-    secretName: {{ required "database.existingSecret: a secret with the URL of the PostgreSQL database" .Values.database.existingSecret }}
+- name: secrets
+  projected:
     defaultMode: 0440
-    items:
-      - key: {{ .Values.database.key }}
-        path: database-url
+    sources:
+      - secret:
+          name: {{ required "database.existingSecret: a secret with the URL of the PostgreSQL database" .Values.database.existingSecret }}
+          items:
+            - key: {{ .Values.database.key }}
+              path: database-url
+      {{- if .Values.metrics.existingSecret }}
+      - secret:
+          name: {{ .Values.metrics.existingSecret }}
+          items:
+            - key: {{ .Values.metrics.key }}
+              path: metrics-token
+      {{- end }}
 - name: scratch
   emptyDir:
     medium: Memory
