@@ -33,6 +33,7 @@ from app.emitters.canonical import Canonical
 from app.errors import EligoError
 from app.observability import Observability
 from app.services.catalogued import Catalogued
+from app.services.compiled import Compiled, WithCompiled
 from app.services.evaluation import Evaluation
 from app.services.hierarchies import Hierarchies
 from app.services.hooks import Hooks, HookService, HookSetup
@@ -44,7 +45,7 @@ from app.services.studies import Studies
 from app.services.trials import Trials
 from app.services.workers import Workers
 from app.settings import CdsService, Settings, load_settings
-from app.store import Database, Limits, SqlExpansions, SqlSiteCodes, SqlTrials, is_current, migrate
+from app.store import Database, Limits, SqlCompiled, SqlExpansions, SqlSiteCodes, SqlTrials, is_current, migrate
 from app.store.hooks import SqlHooks
 from app.wiring.access import Access
 from app.wiring.limits import body_limits, connection_limits, job_limits
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from typing import Any
 
+    from app.services.compiled import CompiledStore, OpenCompiled
     from app.services.hierarchies import Expansions, OpenExpansions
     from app.services.local_codes import OpenSite, SiteStore
     from app.services.trials import OpenStore, Store
@@ -85,6 +87,7 @@ class AtHand:
     evaluation: Evaluation
     studies: Studies
     registry: Registry
+    compiled: Compiled
 
 
 @asynccontextmanager
@@ -101,9 +104,10 @@ async def at_hand(settings: Settings) -> AsyncIterator[AtHand]:
             settings.registry_url, timeout_s=settings.registry_timeout_s, max_bytes=settings.max_body_bytes
         ) as registry:
             shelf = Shelf(opener, settings.trial_cache_bytes)
-            studies = Studies(opener, shelf, local, trials, canonical)
+            compiled = Compiled(_compiled_opener(database))
+            studies = Studies(opener, shelf, local, trials, canonical, compiled)
             await LocalCodes(_site_opener(database), local).refresh()
-            yield AtHand(trials, Evaluation(shelf, local), studies, registry)
+            yield AtHand(trials, Evaluation(shelf, local), studies, registry, compiled)
     finally:
         await database.close()
 
@@ -136,6 +140,15 @@ def _opener(database: Database) -> OpenStore:
             yield SqlTrials(connection)
 
     return open_store
+
+
+def _compiled_opener(database: Database) -> OpenCompiled:
+    @asynccontextmanager
+    async def open_compiled() -> AsyncIterator[CompiledStore]:
+        async with database.transaction() as connection:
+            yield SqlCompiled(connection)
+
+    return open_compiled
 
 
 def _site_opener(database: Database) -> OpenSite:
@@ -267,8 +280,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.evaluation = Evaluation(shelf, workers)
     app.state.canonical = canonical
     app.state.local_codes = codes.local
-    app.state.studies = Studies(open_store, shelf, workers, app.state.trials, canonical)
-    app.state.resources = Resources(Catalogued(workers, canonical), app.state.studies, codes.local)
+    compiled = Compiled(_compiled_opener(database))
+    app.state.studies = Studies(open_store, shelf, workers, app.state.trials, canonical, compiled)
+    app.state.resources = Resources(
+        WithCompiled(Catalogued(workers, canonical), compiled), WithCompiled(app.state.studies, compiled), codes.local
+    )
     cds = _Cds(settings, database)
     app.state.hooks = Hooks(shelf, cds.open_store, workers, cds.servers, cds.setup)
     app.state.callers = Callers(cds.tokens, cds.open_store, settings.public_url)

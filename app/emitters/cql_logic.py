@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from app.emitters.cql_terms import CqlValueSet
     from app.emitters.fhir import PublishedTrial, Resource, Target
 
-CQL = "text/cql"
+CQL, ELM = "text/cql", "application/elm+json"
 _FHIR_HELPERS = f"http://hl7.org/fhir/Library/{FHIR_HELPERS}|4.0.1"
 
 

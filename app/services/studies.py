@@ -51,6 +51,13 @@ class Bench(Protocol):
         """Do a job on trials; `fetch` brings documents by digest."""
 
 
+class Compiling(Protocol):
+    """Who has what the logic of trials was compiled to."""
+
+    async def into(self, made: Made) -> Made:
+        """The same with that in its Libraries."""
+
+
 class ResourceNotFound(EligoError):
     """No such resource, or no such version of it."""
 
@@ -80,7 +87,16 @@ class Page:
 class Studies:
     """What is served under /fhir. No transaction is open while something is made or judged."""
 
-    def __init__(self, open_store: OpenStore, shelf: Shelf, bench: Bench, trials: Trials, canonical: Canonical) -> None:
+    def __init__(
+        self,
+        open_store: OpenStore,
+        shelf: Shelf,
+        bench: Bench,
+        trials: Trials,
+        canonical: Canonical,
+        compiled: Compiling,
+    ) -> None:
+        self._compiled = compiled
         self._open_store = open_store
         self._bench = bench
         self._trials = trials
@@ -106,7 +122,8 @@ class Studies:
     async def package(self, ident: str, fhir: FhirVersion) -> bytes:
         """Everything of one trial. ResourceNotFound."""
         found = await self._find("ResearchStudy", ident)
-        return await self._bench.work(publishing.publish_package, _stored(found), fhir)
+        made = await self._bench.work(publishing.publish_package, _stored(found), fhir)
+        return (await self._compiled.into(Made("", made))).content
 
     async def register(self, media_type: str, body: str, fhir: FhirVersion) -> tuple[str, bool, bytes]:
         """Store a registration: the logical id, whether it is new, and its package. UnusableTrial, NotJson."""

@@ -139,6 +139,16 @@ class SupplementRow(_SiteResource, Base):
     __tablename__ = "supplement"
 
 
+class CompiledRow(Base):
+    """What a CQL library was compiled to. `digest` is of its source text; `elm` is JSON."""
+
+    __tablename__ = "compiled"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    elm: Mapped[str] = mapped_column(Text)
+    compiled_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
 class ExpansionRow(Base):
     """What lies beneath a SNOMED CT code in one version. `digest` is of version and expression; `codes` is JSON."""
 

@@ -33,6 +33,7 @@ ROWS = {
     "used_token": "INSERT INTO used_token (digest, until) VALUES ('d', '2026-11-24 12:00:00')",
     "concept_map": "INSERT INTO concept_map (id, number, fhir_version, content, created_at)"
     " VALUES ('m', 1, '4.0', '{}', '2026-11-24 12:00:00')",
+    "compiled": "INSERT INTO compiled (digest, elm, compiled_at) VALUES ('d', '{}', '2026-11-24 12:00:00')",
     "supplement": "INSERT INTO supplement (id, number, fhir_version, content, created_at)"
     " VALUES ('s', 1, '4.0', '{}', '2026-11-24 12:00:00')",
     "expansion": "INSERT INTO expansion (digest, version, ecl, code, codes, fetched_at)"
