@@ -93,6 +93,10 @@ faults: $(VENV)/.dev  ## Stop, kill and freeze what a service rests on, also the
 plans: $(VENV)/.dev  ## Search 100,000 trials in PostgreSQL and look at the plans (docs/operations.md, PostgreSQL)
 	ELIGO_PLANS=100000 $(BIN)/python -m pytest --quiet --capture=no tests/store/test_plans.py
 
+.PHONY: elm
+elm: $(VENV)/.dev  ## Compile the CQL of stored trials (TRIALS="NCT...", else all) to ELM, served with it from then on (needs Node)
+	$(BIN)/python -m tests.cql.publish $(TRIALS)
+
 format: $(VENV)/.dev  ## Apply the formatter and the safe fixes
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
