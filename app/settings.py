@@ -177,6 +177,16 @@ class Settings(BaseSettings):
     """Where people are sent to log in, if they are; told there as well."""
     auth_audience: Annotated[tuple[str, ...], NoDecode] = Field(default=(), validate_default=True)
     """What tokens are meant for (`aud`), separated by commas; default: the public address, and `/fhir` below it."""
+    audit_file: str = ""
+    """The file that AuditEvents are appended to, a line each."""
+    audit_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    """The address that AuditEvents are posted to, such as a FHIR server's `/AuditEvent`."""
+    audit_token: SecretStr = SecretStr("")
+    """The bearer token that is sent there."""
+    audit_queue: int = Field(default=10_000, ge=1, le=1_000_000)
+    """How many events may wait for their delivery; what is beyond is dropped and counted."""
+    audit_sink: Literal["off", "stdout", "file", "http"] = "off"
+    """Where AuditEvents go that say who asked about which trial: `stdout`, `file`, `http`, or `off`."""
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Origins of web pages that may call, separated by commas."""
     cds_auth: Literal["", "none"] = ""
@@ -237,6 +247,14 @@ class Settings(BaseSettings):
         if self.cds_issuers and self.cds_auth == "none":
             return "ELIGO_CDS_AUTH=none leaves the CDS services without authentication: unset it."
         return ""
+
+    @field_validator("audit_sink")
+    @classmethod
+    def _has_a_place(cls, given: str, info: ValidationInfo) -> str:
+        for sink, name in (("file", "audit_file"), ("http", "audit_url")):
+            if given == sink and not info.data.get(name):
+                raise ValueError(f"`{sink}` needs ELIGO_{name.upper()}")
+        return given
 
     @field_validator("auth_issuers")
     @classmethod

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PUBLIC = "https://trials.example.org/eligo"
 """The address that tokens are meant for."""
-ALL = "system/*.rs eligo/trials.write eligo/metrics.read"
+ALL = "system/*.rs eligo/trials.write"
 """Scopes that grant every call."""
 
 

@@ -25,7 +25,6 @@ Ways = tuple[tuple[Need, ...], ...]
 
 WRITE: Final = Need("eligo/trials.write")
 EVALUATE: Final = Need("eligo/evaluate")
-METRICS: Final = Need("eligo/metrics.read")
 _TYPE: Final = "{resource_type}"
 _READ: Final = Need("ResearchStudy", "r")
 _SEARCH: Final = Need("ResearchStudy", "s")
@@ -80,7 +79,6 @@ SCOPES: Final = {
     "system/Patient.r": "Bring a patient's record to be judged",
     EVALUATE.scope: "Judge records by trials, without any other scope",
     WRITE.scope: "Import, correct and delete trials; store a site's ConceptMaps",
-    METRICS.scope: "Read the metrics",
 }
 """What the scopes mean; `system/*.rs` stands for all that read."""
 

@@ -29,9 +29,10 @@ OPEN_PATHS: Final = frozenset(
         "/.well-known/smart-configuration",
         "/fhir/.well-known/smart-configuration",
         "/fhir/metadata",
+        "/metrics",  # which asks for a token of its own
     }
 )
-"""Exactly these need no token."""
+"""Exactly these need no access token."""
 _CDS: Final = "/cds-services"
 _TOKEN: Final = re.compile(rb"[A-Za-z0-9._~+/-]+=*")
 """RFC 6750, section 2.1."""

@@ -57,10 +57,7 @@ class SeveralPatients(UnreadableRecord):
     """The bundle has more than one Patient and nobody said which one is meant; `ids` are theirs, in order."""
 
     def __init__(self, ids: tuple[str, ...]) -> None:
-        super().__init__(
-            f"The Bundle has {len(ids)} patients ({', '.join(ids)}). "
-            "Say which one is meant with the parameter `patient`."
-        )
+        super().__init__(f"The Bundle has {len(ids)} patients. Say which one is meant with the parameter `patient`.")
         self.ids = ids
 
 
@@ -68,6 +65,6 @@ class UnknownPatient(UnreadableRecord):
     """The patient that was asked for is not in the bundle; `id` is what was asked, `ids` are those that are there."""
 
     def __init__(self, id: str, ids: tuple[str, ...]) -> None:  # noqa: A002  # FHIR's word
-        super().__init__(f"The Bundle has no Patient {id!r}. The parameter `patient` can be one of: {', '.join(ids)}.")
+        super().__init__("The Bundle has no such Patient. The parameter `patient` is the id of one that it has.")
         self.id = id
         self.ids = ids

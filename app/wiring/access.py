@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from dataclasses import dataclass, field
@@ -9,16 +10,19 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from app.api.audit import Audit
 from app.api.authentication import Authenticate, LocalOnly
 from app.api.smart import Smart
 from app.clients.authority import Authority
 from app.clients.introspection import Introspection
 from app.clients.outbound import Allowlist, GuardedTransport, read_base
 from app.clients.tokens import KeySets, Verifier
+from app.wiring.audit import trail_of
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from app.clients.audit import Trail
     from app.settings import Settings
 
 _log = logging.getLogger("eligo")
@@ -30,9 +34,10 @@ class Access:
 
     settings: Settings
     clients: list[httpx.AsyncClient] = field(default_factory=list)
+    trail: Trail | None = None
 
     def guard(self, app: FastAPI) -> None:
-        """Put the layer around the routes that are there; whatever is added later goes around it."""
+        """Put the layer around the routes, and the audit trail around it; what is added later goes around both."""
         given = self.settings
         app.state.smart = self._smart()
         app.state.cors = bool(given.cors_origins)
@@ -40,13 +45,18 @@ class Access:
             if given.auth == "none":
                 _log.warning("ELIGO_AUTH=none: nobody is asked for a token; only this machine is answered.")
             app.add_middleware(LocalOnly, remedy=given.why_local)
-            return
-        app.add_middleware(Authenticate, authority=self._authority(), cds_tokens=bool(given.cds_issuers))
+        else:
+            app.add_middleware(Authenticate, authority=self._authority(), cds_tokens=bool(given.cds_issuers))
+        self.trail = trail_of(given)
+        if self.trail is not None:
+            app.add_middleware(Audit, trail=self.trail, site=given.public_url)
 
     async def close(self) -> None:
         """Close the connections."""
         for each in self.clients:
             await each.aclose()
+        if self.trail is not None:
+            await asyncio.to_thread(self.trail.close)
 
     def _smart(self) -> Smart:
         given = self.settings
