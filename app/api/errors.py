@@ -290,9 +290,13 @@ def handle_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
         headers = error.headers
-        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and error.detail == _FRAMEWORK:
             headers = {**(headers or {}), "Allow": ", ".join(_methods(request))}
         return problem(error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail), headers=headers)
+
+
+_FRAMEWORK = HTTPStatus.METHOD_NOT_ALLOWED.phrase
+"""What the framework says where no route takes the method; a call that refuses one says itself what it takes."""
 
 
 def _methods(request: Request) -> list[str]:

@@ -327,7 +327,7 @@ def _entry(made: Made, base: str, mode: str) -> dict[str, Any]:
 
 def _written(resource_type: str) -> None:
     if not _served(resource_type).is_written:
-        raise HTTPException(405, f"{resource_type} is read only here.", {"Allow": "GET, POST"})
+        raise HTTPException(405, f"{resource_type} is read only here.", {"Allow": "GET"})
 
 
 def _served(resource_type: str) -> Served:
