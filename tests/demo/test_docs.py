@@ -10,21 +10,10 @@ import pytest
 
 from app.knowledge.load import load_catalogue
 from app.reader import Reading, read_criteria_text
-from app.settings import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)[^)]*\)")
-
-
-def test_the_table_of_settings_is_complete_and_no_longer():
-    told = set(re.findall(r"^\| `(ELIGO_\w+)` \|", (DOCS / "operations.md").read_text("utf-8"), re.MULTILINE))
-
-    assert told == {f"ELIGO_{name.upper()}" for name in Settings.model_fields}
-
-
-def test_the_limit_of_a_body_is_as_told():
-    assert f"`{Settings().max_body_bytes}`" in (DOCS / "operations.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
