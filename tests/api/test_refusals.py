@@ -34,7 +34,6 @@ NEVER_OVER_HTTP = {
     "BadSetting": "ends the start of the service",
     "CatalogueError": "ends the start of a worker",
     "NotMigrated": "ends the start of the service",
-    "TracingUnavailable": "ends the start of the service",
     "NotComparable": "an answer within the evaluator",
     "TracingUnavailable": "ends the start of the service",
     "UnitError": "an answer within the reader and the evaluator",
