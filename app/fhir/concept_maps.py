@@ -53,10 +53,10 @@ def _lines(group: dict[str, Any], pointer: str, name: str) -> Iterator[LocalCode
         if not isinstance(code, str) or not code.strip():
             continue  # the text alone, or a whole value set
         for inner, one in objects(element, "target", place):
-            said = one.get("relationship", one.get("equivalence"))
+            said = str(one.get("relationship", one.get("equivalence")))  # whatever is sent there
             if said in _NONE or not isinstance(one.get("code"), str):
                 continue
             if said not in _RELATIONS:
-                raise BadSiteCodes(inner, f"{str(said)[:40]!r} is no equivalence (R4) or relationship (R5).")
+                raise BadSiteCodes(inner, f"{said[:40]!r} is no equivalence (R4) or relationship (R5).")
             relation = Relation.VAGUE if any(one.get(each) for each in _CONDITIONS) else _RELATIONS[said]
             yield LocalCode(source, code.strip(), target, one["code"].strip(), relation, name)

@@ -304,6 +304,15 @@ async def test_what_is_nested_too_deeply_for_an_answer_is_refused(client):
 
 
 @in_module
+async def test_an_equivalence_that_is_no_text_is_refused(client):
+    line = {"code": "hb", "target": [{"code": "718-7", "equivalence": ["equal"]}]}
+    group = [{"source": "http://a.example", "target": "http://loinc.org", "element": [line]}]
+    site_codes = {"resourceType": "ConceptMap", "url": "http://a.example", "status": "active", "group": group}
+    answer = await client.put("/fhir/ConceptMap/m", content=json.dumps(site_codes), headers=FHIR)
+    assert answer.status_code == 422, answer.text
+
+
+@in_module
 @pytest.mark.parametrize(
     ("body", "status", "kind", "pointers"),
     [
