@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("eligo.tokens")
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "ES256", "ES384", "ES512")
 LEEWAY_S: Final = 60
+_NO_MOMENT: Final = 10**12  # seconds; some 30,000 years from now
 """How far the clocks of issuer and service may be apart."""
 _FRESH_S: Final = 300.0
 _AGAIN_S: Final = 10.0
@@ -193,4 +194,7 @@ def check_claims(claims: Mapping[str, Any], audiences: Collection[str] | None, n
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    """A NumericDate (RFC 7519, section 2); None for what is none, NaN and moments beyond all calendars too."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _NO_MOMENT:
+        return None
+    return float(value)

@@ -87,6 +87,8 @@ def _confused(server: Issuer) -> str:
         (lambda server: server.token(without="aud"), "aud"),
         (lambda server: server.token(exp=int(time.time()) - 3600), "expired"),
         (lambda server: server.token(without="exp"), "exp"),
+        (lambda server: server.token(exp=10**400), "exp"),
+        (lambda server: server.token(exp=float("nan")), "not active"),
         (lambda server: server.token(nbf=int(time.time()) + 3600), "nbf"),
         (lambda server: server.token(iat=int(time.time()) + 3600), "iat"),
         (lambda server: server.token(iss="https://evil.example"), "not active"),
@@ -104,6 +106,7 @@ def _confused(server: Issuer) -> str:
     ids=[
         "alg none", "HS256 with the public key", "a stranger's key", "a broken signature", "an unknown kid", "no kid",
         "a foreign jku", "another audience", "a token for a CDS service", "no audience", "expired", "no exp",
+        "exp beyond measure", "exp that is no number",
         "valid tomorrow", "issued tomorrow", "a foreign issuer", "oversized", "made up", "inactive", "active in words",
         "introspected: another audience", "introspected: expired", "introspected: no exp", "a blank in it",
         "a quotation mark in it", "empty",
