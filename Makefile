@@ -10,7 +10,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check contract bench latency reading engine tools deploy image format openapi settings faults plans lock clean
+.PHONY: help demo serve test coverage check contract bench latency reading engine tools deploy image format openapi settings faults plans lock clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -41,7 +41,10 @@ demo: $(VENV)/.run  ## Judge the demonstration patients against the demonstratio
 serve: $(VENV)/.run  ## Serve on http://127.0.0.1:8000 (documentation under /docs)
 	$(BIN)/eligo serve
 
-test: $(VENV)/.dev  ## Run the tests on every core, with branch coverage
+test: $(VENV)/.dev  ## Run the tests on every core
+	$(BIN)/python -m pytest -n auto
+
+coverage: $(VENV)/.dev  ## The same with branch coverage
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term
 
 check: $(VENV)/.dev  ## Lint, types, import order, schemas, freshness of generated files
