@@ -106,6 +106,7 @@ def _needs(node: Criterion, catalogue: Catalogue) -> Iterator[Need]:
                 yield from _result(each_id, catalogue)
         case HasAllergy():
             yield Need("AllergyIntolerance")
+            yield Need("Condition")  # "allergy status to ..." is coded as a diagnosis
         case HadVaccine():
             yield Need("Immunization")
             yield from _exceptions(node.excluding, catalogue)

@@ -11,7 +11,7 @@ import logging
 import multiprocessing
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
@@ -383,7 +383,8 @@ class _Worker:
             self._process.kill()
             self._process.join()
         if self._pipe is not None:
-            self._pipe.close()
+            with suppress(OSError):  # what is closed already is no reason to leave the place empty
+                self._pipe.close()
         self._process = self._pipe = None
         self._known.clear()
 
