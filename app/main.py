@@ -55,10 +55,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from typing import Any
 
-    from app.services.compiled import CompiledStore, OpenCompiled
-    from app.services.hierarchies import Expansions, OpenExpansions
-    from app.services.local_codes import OpenSite, SiteStore
-    from app.services.trials import OpenStore, Store
     from app.store.database import Watch
 
 _log = logging.getLogger("eligo")
@@ -98,15 +94,15 @@ async def at_hand(settings: Settings) -> AsyncIterator[AtHand]:
         await ensure_current(database)
         canonical = Canonical(settings.canonical_url)
         local = Local(canonical, site_of(settings))
-        opener = _opener(database)
+        opener = database.opener(SqlTrials)
         trials = Trials(opener, local)
         async with Registry(
             settings.registry_url, timeout_s=settings.registry_timeout_s, max_bytes=settings.max_body_bytes
         ) as registry:
             shelf = Shelf(opener, settings.trial_cache_bytes)
-            compiled = Compiled(_compiled_opener(database))
+            compiled = Compiled(database.opener(SqlCompiled))
             studies = Studies(opener, shelf, local, trials, canonical, compiled)
-            await LocalCodes(_site_opener(database), local).refresh()
+            await LocalCodes(database.opener(SqlSiteCodes, locked=True), local).refresh()
             yield AtHand(trials, Evaluation(shelf, local), studies, registry, compiled)
     finally:
         await database.close()
@@ -133,42 +129,6 @@ async def ensure_current(database: Database) -> None:
         raise NotMigrated
 
 
-def _opener(database: Database) -> OpenStore:
-    @asynccontextmanager
-    async def open_store() -> AsyncIterator[Store]:
-        async with database.transaction() as connection:
-            yield SqlTrials(connection)
-
-    return open_store
-
-
-def _compiled_opener(database: Database) -> OpenCompiled:
-    @asynccontextmanager
-    async def open_compiled() -> AsyncIterator[CompiledStore]:
-        async with database.transaction() as connection:
-            yield SqlCompiled(connection)
-
-    return open_compiled
-
-
-def _site_opener(database: Database) -> OpenSite:
-    @asynccontextmanager
-    async def open_site() -> AsyncIterator[SiteStore]:
-        async with database.transaction(locked=database.is_sqlite) as connection:
-            yield SqlSiteCodes(connection)
-
-    return open_site
-
-
-def _expansion_opener(database: Database) -> OpenExpansions:
-    @asynccontextmanager
-    async def open_expansions() -> AsyncIterator[Expansions]:
-        async with database.transaction(locked=database.is_sqlite) as connection:
-            yield SqlExpansions(connection)
-
-    return open_expansions
-
-
 class _Codes:
     """What is heard of codes beside the catalogue while the service runs: ConceptMaps, and a terminology server."""
 
@@ -178,9 +138,11 @@ class _Codes:
         self._state = state
         self._asks = bool(settings.terminology_url)
         self._server = Terminology(settings.terminology_url, timeout_s=settings.terminology_timeout_s)
-        self._hierarchies = Hierarchies(_opener(database), _expansion_opener(database), workers, self._server)
+        self._hierarchies = Hierarchies(
+            database.opener(SqlTrials), database.opener(SqlExpansions, locked=True), workers, self._server
+        )
         self._tasks: list[asyncio.Task[None]] = []
-        self.local = LocalCodes(_site_opener(database), workers)
+        self.local = LocalCodes(database.opener(SqlSiteCodes, locked=True), workers)
 
     async def start(self) -> None:
         """Know the codes before the first record, and listen from then on."""
@@ -236,7 +198,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings.judge_processes, job_limits(settings), canonical, site=site_of(settings), watch=seen.meter
     )
 
-    open_store = _opener(database)
+    open_store = database.opener(SqlTrials)
     shelf = Shelf(open_store, settings.trial_cache_bytes, seen.meter)
 
     codes = _Codes(settings, database, workers, partial(_state, database))
@@ -280,14 +242,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.evaluation = Evaluation(shelf, workers)
     app.state.canonical = canonical
     app.state.local_codes = codes.local
-    compiled = Compiled(_compiled_opener(database))
+    compiled = Compiled(database.opener(SqlCompiled))
     app.state.studies = Studies(open_store, shelf, workers, app.state.trials, canonical, compiled)
     app.state.resources = Resources(
         WithCompiled(Catalogued(workers, canonical), compiled), WithCompiled(app.state.studies, compiled), codes.local
     )
-    cds = _Cds(settings, database)
-    app.state.hooks = Hooks(shelf, cds.open_store, workers, cds.servers, cds.setup)
-    app.state.callers = Callers(cds.tokens, cds.open_store, settings.public_url)
+    cds = _Cds(settings)
+    open_hooks = database.opener(SqlHooks, locked=True)
+    app.state.hooks = Hooks(shelf, open_hooks, workers, cds.servers, cds.setup)
+    app.state.callers = Callers(cds.tokens, open_hooks, settings.public_url)
     app.include_router(routes.router)
     app.include_router(hooks.router)
     app.include_router(hooks.summaries)
@@ -318,8 +281,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 class _Cds:
     """What the CDS services need of the outside, as the settings have it."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
-        self._database = database
+    def __init__(self, settings: Settings) -> None:
         self._clients: list[httpx.AsyncClient] = []
         self.servers: FhirServers | None = None
         if settings.cds_fhir_servers:
@@ -348,11 +310,6 @@ class _Cds:
         client = httpx.AsyncClient(transport=GuardedTransport(allowed), timeout=timeout_s, trust_env=False)
         self._clients.append(client)
         return client
-
-    @asynccontextmanager
-    async def open_store(self) -> AsyncIterator[SqlHooks]:
-        async with self._database.transaction(locked=True) as connection:
-            yield SqlHooks(connection)
 
     async def close(self) -> None:
         for each in self._clients:

@@ -6,7 +6,7 @@ import time
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, make_url
@@ -18,7 +18,10 @@ from sqlalchemy.pool import QueuePool
 from app.errors import DatabaseUnavailable, EligoError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from contextlib import AbstractAsyncContextManager
+
+V = TypeVar("V")
 
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -171,6 +174,18 @@ class Database:
         pool = self._engine.pool
         if self._watch is not None and isinstance(pool, QueuePool):
             self._watch.pool(pool.checkedout(), pool.checkedin())
+
+    def opener(
+        self, view: Callable[[AsyncConnection], V], *, locked: bool = False
+    ) -> Callable[[], AbstractAsyncContextManager[V]]:
+        """What begins a transaction and gives its connection through `view`. `locked` as for `transaction`."""
+
+        @asynccontextmanager
+        async def opened() -> AsyncIterator[V]:
+            async with self.transaction(locked=locked) as connection:
+                yield view(connection)
+
+        return opened
 
     def make_folder(self) -> None:
         """Make the folder of an SQLite file, where it is not there yet."""
