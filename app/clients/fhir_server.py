@@ -17,6 +17,7 @@ from urllib.parse import urljoin
 import httpx
 import msgspec
 
+from app.clients.bodies import read_body
 from app.clients.outbound import NotAllowed
 
 if TYPE_CHECKING:
@@ -135,7 +136,8 @@ class FhirServers:
         while True:
             async with self._client.stream("GET", url, headers=headers, follow_redirects=False) as answer:
                 if answer.status_code == httpx.codes.OK:
-                    return await self._body(answer)
+                    body = await read_body(answer, self._most_bytes)
+                    return "the answer is too large" if body is None else body
                 if answer.status_code not in _AGAIN:
                     _log.info("a FHIR server answered %d", answer.status_code)
                     return f"the server answered {answer.status_code}"
@@ -143,16 +145,6 @@ class FhirServers:
             # The budget of the whole call ends this loop.
             await asyncio.sleep(wait if wait is not None else pause * random.uniform(0.5, 1.5))  # noqa: S311
             pause *= 2
-
-    async def _body(self, answer: httpx.Response) -> bytes | str:
-        parts: list[bytes] = []
-        size = 0
-        async for part in answer.aiter_bytes():
-            size += len(part)
-            if size > self._most_bytes:
-                return "the answer is too large"
-            parts.append(part)
-        return b"".join(parts)
 
 
 def _retry_after(answer: httpx.Response) -> float | None:

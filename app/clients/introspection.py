@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 import msgspec
 
+from app.clients.bodies import read_body
 from app.clients.outbound import NotAllowed
 from app.clients.tokens import MOST_TOKEN, TokenRefused
 from app.errors import EligoError
@@ -135,12 +136,8 @@ class Introspection:
                 follow_redirects=False,
             ) as answer:
                 answer.raise_for_status()
-                body = b""
-                async for part in answer.aiter_bytes():
-                    body += part
-                    if len(body) > _MOST_BYTES:
-                        break  # what is cut off there is no JSON
-            said = msgspec.json.decode(body)
+                body = await read_body(answer, _MOST_BYTES)
+            said = msgspec.json.decode(body or b"")  # what is too long is no JSON either
         except (httpx.NetworkError, httpx.RemoteProtocolError):
             raise
         except (httpx.HTTPError, NotAllowed, msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 import httpx
 
 from app import __version__
+from app.clients.bodies import read_body
 from app.errors import EligoError
 
 if TYPE_CHECKING:
@@ -103,12 +104,10 @@ class Registry:
 
     async def _ask(self, number: str) -> tuple[httpx.Response, bytes]:
         async with self._client.stream("GET", f"{self._url}/studies/{number.upper()}") as answer:
-            body = bytearray()
-            async for piece in answer.aiter_bytes():
-                body += piece
-                if len(body) > self._max_bytes:
-                    raise RegistryUnavailable(number, f"the answer has more than {self._max_bytes} bytes")
-            return answer, bytes(body)
+            body = await read_body(answer, self._max_bytes)
+            if body is None:
+                raise RegistryUnavailable(number, f"the answer has more than {self._max_bytes} bytes")
+            return answer, body
 
     def _text(self, number: str, answer: httpx.Response, body: bytes) -> str:
         kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -8,6 +8,7 @@ import httpx
 import orjson
 
 from app import __version__
+from app.clients.bodies import read_body
 from app.errors import EligoError
 
 SNOMED = "http://snomed.info/sct"
@@ -81,11 +82,9 @@ class Terminology:
     async def _get(self, path: str, **query: str) -> dict[str, Any]:
         try:
             async with self._client.stream("GET", f"{self._url}{path}", params=query) as answer:
-                body = bytearray()
-                async for piece in answer.aiter_bytes():
-                    body += piece
-                    if len(body) > _MAX_BYTES:
-                        raise TerminologyUnavailable(f"an answer has more than {_MAX_BYTES} bytes")
+                body = await read_body(answer, _MAX_BYTES)
+            if body is None:
+                raise TerminologyUnavailable(f"an answer has more than {_MAX_BYTES} bytes")
         except httpx.TimeoutException:
             raise TerminologyUnavailable("it did not answer in time") from None
         except httpx.HTTPError as error:
@@ -93,7 +92,7 @@ class Terminology:
         if answer.status_code != httpx.codes.OK:
             raise TerminologyUnavailable(f"it answered {answer.status_code}")
         try:
-            content = orjson.loads(bytes(body))
+            content = orjson.loads(body)
         except orjson.JSONDecodeError:
             content = None
         if not isinstance(content, dict):

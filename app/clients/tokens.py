@@ -18,6 +18,7 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from app.clients.bodies import read_body
 from app.errors import EligoError
 
 if TYPE_CHECKING:
@@ -100,12 +101,8 @@ class KeySets:
         try:
             async with self._client.stream("GET", url, timeout=_TIMEOUT_S, follow_redirects=False) as answer:
                 answer.raise_for_status()
-                body = b""
-                async for part in answer.aiter_bytes():
-                    body += part
-                    if len(body) > _MOST_BYTES:
-                        break  # what is cut off there is no JSON
-            return KeySet.import_key_set(msgspec.json.decode(body))
+                body = await read_body(answer, _MOST_BYTES)
+            return KeySet.import_key_set(msgspec.json.decode(body or b""))  # what is too long is no JSON either
         except (httpx.HTTPError, EligoError, JoseError, msgspec.DecodeError, ValueError, KeyError, TypeError) as error:
             _log.warning("the keys of an issuer cannot be fetched: %s", type(error).__name__)
             return None
