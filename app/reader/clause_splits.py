@@ -23,6 +23,7 @@ from app.reader.clause_frames import ClauseFrames
 from app.reader.clause_state import Depth, flat, leaves, things
 from app.reader.counting import counted, counts_a_list
 from app.reader.drafts import Draft, question
+from app.reader.people import names_some_people
 from app.reader.scan_state import UnreadError
 from app.reader.scan_time import in_frame
 from app.reader.scanner import Scanner, shared_frame
@@ -123,7 +124,7 @@ class ClauseSplits(ClauseFrames):
             )
         finally:
             self.context.topic = saved
-        if node is None or not self._is_label(topic, node):
+        if node is None or names_some_people(match[1]) or not self._is_label(topic, node):
             return None
         return self._topic_scope(topic, node, Quote(self.context.source[start:end], start, end))
 
@@ -143,6 +144,8 @@ class ClauseSplits(ClauseFrames):
             return False
         # What a topic excepts is on the things that the body takes from it.
         topic = topic[: next((k for k, token in enumerate(topic) if "except" in token.cues), len(topic))]
+        if any(not set(token.words or (token.stem,)) <= announce for token in topic if not token.names):
+            return False  # a word that nobody knows may say of whom or of what the line speaks
         closure = self.context.catalogue.index.closure
         said = set(things(node))
         return all(

@@ -32,9 +32,26 @@ def in_place_of(before: Criterion, group: Criterion) -> Criterion | None:
         return None
     condition, limits = found
     own = [node.analyte for node in measured_in(before)]
-    if not limits or any(own.count(analyte) != 1 for analyte in limits):
+    # What an inclusion asks beside a limit is asked for itself; what an exclusion has beside one says whom it is for.
+    for_all = {node.analyte for node in _for_everybody(before, beside=isinstance(group, If))}
+    if not limits or any(own.count(analyte) != 1 or analyte not in for_all for analyte in limits):
         return None
     return _replaced(before, condition, limits)
+
+
+def _for_everybody(node: Criterion, *, beside: bool) -> Iterator[Measured]:
+    """The limits that are for nobody in particular; `beside`: also those that stand beside something else."""
+    match node:
+        case Measured():
+            yield node
+        case AnyOf(parts):
+            for part in parts:
+                yield from _for_everybody(part, beside=beside)
+        case AllOf(parts) if beside or all(isinstance(part, Measured | AllOf | AnyOf) for part in parts):
+            for part in parts:
+                yield from _for_everybody(part, beside=beside)
+        case _:
+            return
 
 
 def _limits_of(group: Criterion) -> tuple[Criterion, dict[str, Measured]] | None:

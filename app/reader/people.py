@@ -49,6 +49,10 @@ _LATER = re.compile(
     r"re-?treatment|cross-?over|continuation|termination|dropping\s+out|exit)\b[^:.]{0,40}[:：]?\W*$",
     re.IGNORECASE,
 )
+_PEOPLE = re.compile(rf"\b(?:{_NOUN}|males?|females?|boys|girls|newborns?|neonates?)\b", re.IGNORECASE)
+_BOTH_SEXES = re.compile(
+    r"^\W*(?:fe)?males?\W+(?:and|or)\W+(?:fe)?males?\W*$|^\W*(?:wo)?men\W+(?:and|or)\W+(?:wo)?men\W*$", re.IGNORECASE
+)
 _LONGEST = 110
 _MOST_WORDS = 12
 
@@ -84,6 +88,11 @@ def group_line(text: str, *, opens: bool) -> GroupLine | None:
         strong=_STRONG.search(text) is not None,
         numbered=_NUMBERED.search(text) is not None,
     )
+
+
+def names_some_people(text: str) -> bool:
+    """Reads "Males", "Healthy controls": what stands under it is asked of them, and not of everybody."""
+    return _PEOPLE.search(text) is not None and not _EVERYBODY.match(text) and not _BOTH_SEXES.match(text)
 
 
 def names_later_list(text: str) -> bool:
