@@ -203,6 +203,7 @@ class ScanFacts(ScanFunction):
             draft.lead = CURRENT
         if kind is NameKind.TREATMENT and self.lead is None and self.i and self.tokens[self.i - 1].stem == "on":
             draft.lead = CURRENT
+            self.treat, self.treat_current = True, True  # "on A or B"
         if self.elapsed is not None and kind in {NameKind.TREATMENT, NameKind.CONDITION}:
             draft.elapsed, draft.half_lives = self.elapsed
         if kind is NameKind.TREATMENT and not draft.degrees:

@@ -115,6 +115,8 @@ class ScanWords(ScanBrackets):
                 raise UnreadError(token.stem)
             self.pre.now = token.stem != "new"
             self.timed = Timing.CURRENT if self.pre.now else None
+            if self.pre.now and self.drafts and self.lead == EVER:
+                self.lead = None  # "history of A or current B"
         elif "positive" in cues or "negative" in cues:
             self.pre.outcome = Outcome.POSITIVE if "positive" in cues else Outcome.NEGATIVE
             if self._cue("if", offset=1) and self.tokens[self.i + 1].stem == "for":
