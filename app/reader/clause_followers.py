@@ -21,7 +21,7 @@ from app.criteria.nodes import (
     Quote,
 )
 from app.reader.clause_splits import ClauseSplits
-from app.reader.clause_state import flat
+from app.reader.clause_state import flat, things
 from app.reader.drafts import question, within
 from app.reader.groups import in_place_of, measured_in
 from app.reader.rewrite import in_window, rewrite_treatments, window_of
@@ -99,7 +99,7 @@ class ClauseFollowers(ClauseSplits):
         if at is None:
             return False
         if not self.excludes:
-            return self._widen_question(end, parts)
+            return self._widen_question(start, end, parts)
         quote = Quote(self.context.source[start:end], start, end)
         exceptions = self._allowed(tokens[:at], quote)
         tail = [token for token in tokens[at + 1 :] if token.stem not in {".", ","}]
@@ -124,10 +124,16 @@ class ClauseFollowers(ClauseSplits):
         parts[-1] = rewritten if rewritten is not None else AllOf((parts[-1], exempt), quote)
         return True
 
-    def _widen_question(self, end: int, parts: list[Criterion]) -> bool:
-        """What a requirement allows belongs to the question that the requirement is."""
+    def _widen_question(self, start: int, end: int, parts: list[Criterion]) -> bool:
+        """What a requirement allows belongs to the question that the requirement is, and may be another limit of it."""
         last = parts[-1]
-        if not isinstance(last, Judgement) or last.quote is None:
+        if last.quote is None:
+            return False
+        if set(things(last)) & {name.id for token in self.context.tokens(start, end) for name in token.names}:
+            quote = Quote(self.context.source[start:end], start, end)
+            parts[-1] = AnyOf((last, NotUnderstood(flat(quote.text), quote)), quote)
+            return True
+        if not isinstance(last, Judgement):
             return False
         text = self.context.source[last.quote.start : end]
         parts[-1] = question(text, Quote(text, last.quote.start, end))

@@ -28,6 +28,10 @@ from app.reader.kin import own_part
 
 _SENTENCE = re.compile(r"(?<=[.。])(?<!e\.g\.)(?<!i\.e\.)(?<!vs\.)(?<!etc\.)\s+(?=[A-Z(-])|(?<=etc\.)\s+(?=[A-Z])")
 _TOPIC = re.compile(r"^([A-Za-z][^:;()]{2,90}?(?:\([^)]*\)[^:;()]*)?):\s+(?=\S)")
+_ALLOWS = re.compile(
+    r"\b(?:allow\w*|permit\w*|permissible|acceptab\w+|accepted|tolerated|eligible|may\s+(?:still\s+)?(?:be\s+)?enrol\w*)\b",
+    re.IGNORECASE,
+)
 _PERSON = re.compile(
     r"^\W*(?:any (?:other|uncertain)|other (?:conditions|reasons|circumstances|situations)|according to the judg|"
     r"in the (?:investigator|opinion|judg)|(?:investigators?|researchers?|the investigator|the researcher)\b|"
@@ -190,7 +194,8 @@ class Clauses(ClauseFollowers):
         split = self._split(start, end) or self._examples_of_a_question(start, end)
         if split is not None:
             return split
-        if not self.halved and (partly := self._recovered(start, end)) is not None:
+        widened = not self.excludes and _ALLOWS.search(text) is not None  # by words that were not understood
+        if not self.halved and not widened and (partly := self._recovered(start, end)) is not None:
             return self._turn(partly)
         if "judgement" in cues:
             return question(text, quote)

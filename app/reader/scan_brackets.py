@@ -28,7 +28,13 @@ from app.reader.scan_state import Pre, UnreadError
 from app.reader.tokens import NameKind, Token, names_of
 
 _LISTED = "of the kind listed"
+# Of what is allowed: other limits than the one before it, and not how its value may come about.
+_OTHER_LIMITS = frozenset(
+    """higher lower greater less value values level levels count counts exception exceptions deviation deviations up
+    above below outside elevation elevations increase increased""".split()  # noqa: SIM905 - a list of words
+)
 _PREDNISONE, _STEROIDS = "prednisone", "systemic-corticosteroid"
+_ALLOWED = frozenset({"acceptable", "accepted", "allowable", "permissible", "eligible"})
 _SEVERITY = frozenset({"severe", "serious", "significant", "clinically significant", "major"})
 
 
@@ -64,9 +70,17 @@ class ScanBrackets(ScanExceptions):
         if "except" in first.cues:
             self._except(inner)
         elif "unless" in first.cues and len(inner) > 1:
+            if self._spares_results(inner[1:]):
+                return
             quote = self._quote(inner[1].start, inner[-1].end)
             self._restrict(Not(question(quote.text, quote), quote), inner[-1].end)
-        elif any("allowed" in token.cues for token in inner):
+        elif any("allowed" in token.cues or token.stem in _ALLOWED for token in inner):
+            if self._spares_results(inner, asked=True):
+                return
+            if not (self.excludes or self.negative or last.negated):
+                last.alternatives.append(self._question(inner))  # "A (B is acceptable too)"
+                last.end = max(last.end, inner[-1].end)
+                return
             quote = self._quote(inner[0].start, inner[-1].end)
             self._restrict(Not(question(quote.text, quote), quote), inner[-1].end)
         elif "cockcroft-gault" in {cue for token in inner for cue in token.cues}:
@@ -84,7 +98,8 @@ class ScanBrackets(ScanExceptions):
         """Reads "(can be corrected by transfusion)", "(growth factors are allowed)": how the value may come about."""
         cues = {cue for token in inner for cue in token.cues}
         forbids = bool(cues & {"neg", "not-allowed", "unless", "except", "if"}) or any(
-            token.number is not None for token in inner
+            token.number is not None or token.stem in _OTHER_LIMITS or names_of(token, NameKind.CONDITION)
+            for token in inner
         )
         return bool(cues & {"allowed", "permits"}) and not forbids
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.criteria.nodes import (
     CURRENT,
+    AgeIs,
     AllOf,
     AnyOf,
     Criterion,
@@ -86,18 +87,19 @@ class ScanExceptions(ScanFacts):
             self._apply(draft, exceptions)
         self.drafts[-1].end = rest[-1].end
 
-    def _spares_results(self, rest: list[Token]) -> bool:
+    def _spares_results(self, rest: list[Token], *, asked: bool = False) -> bool:
         """Reads "bilirubin ≤ 1.5 x ULN (except <words>)" among what is required: those who are excepted need it not.
 
-        Whom the words spare they must say by themselves, as a condition or a treatment; else it is a question.
+        Whom the words spare they must say by themselves, as a condition or a treatment; else, or `asked`, it is a
+        question ("ECOG 0-1 (2 is allowed if ...)").
         """
-        results = [draft for draft in self.drafts[self.barrier :] if draft.is_result]
+        results = [draft for draft in self.drafts[self.barrier :] if draft.is_result or isinstance(draft.node, AgeIs)]
         if self.excludes or self.negative or not results or len(results) < len(self.drafts[self.barrier :]):
             return False
         body = list(rest)
         while body and not body[0].names and {"neutral", "if"} & set(body[0].cues):
             body = body[1:]
-        read = self._try(body, excludes=True) if body else None
+        read = self._try(body, excludes=True) if body and not asked else None
         alone = isinstance(read, HasCondition | HadTreatment)
         spared = read if read is not None and alone else self._question(rest)
         for draft in results:
