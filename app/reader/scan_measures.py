@@ -81,6 +81,7 @@ class ScanMeasures(ScanScales):
             quote = self._quote(name.start if k else token.start, end)
             node = Measured(each, read.bounds, circumstance=circumstance, quote=quote)
             if k:
+                self.sharing.add(len(self.joins))
                 self.joins.append("and" if not self.excludes else "or")
             self._add(Draft(NameKind.ANALYTE, each, name.start, end, node=node))
         self.i = stop

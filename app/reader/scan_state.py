@@ -78,6 +78,7 @@ class ScanState:
         self.drafts: list[Draft] = []
         self.joins: list[str] = []
         self.pauses: set[int] = set()
+        self.sharing: set[int] = set()  # joins between names that share one limit
         self.pre = Pre()
         self.lead: When | None = None
         self.treat = False

@@ -168,14 +168,15 @@ class Scanner(ScanRecovery):
         if mixed and not all(draft.is_result for draft in self.drafts):
             # "A and B or C" may mean either grouping.
             raise UnreadError("and ... or")
+        parts, joins, drafts = self._sharing_one_limit(parts, joins, quote)
         groups: list[list[Criterion]] = [[parts[0]]]
         loose = self.excludes or self.negative
         listed = "or" in joins
         for k, join in enumerate(joins):
-            if join == "," and not loose and self.drafts[k].is_result and _is_bare_condition(self.drafts[k + 1]):
+            if join == "," and not loose and drafts[k].is_result and _is_bare_condition(drafts[k + 1]):
                 # "bilirubin ≤ 1.5 x ULN, Gilbert syndrome": an exception as likely as a requirement.
-                raise UnreadError(self.drafts[k + 1].id)
-            both = self.drafts[k].is_result and self.drafts[k + 1].is_result
+                raise UnreadError(drafts[k + 1].id)
+            both = drafts[k].is_result and drafts[k + 1].is_result
             tight = (join == "and" and (both or not loose)) or (join == "," and not loose and not listed)
             if tight:
                 groups[-1].append(parts[k + 1])
@@ -183,6 +184,20 @@ class Scanner(ScanRecovery):
                 groups.append([parts[k + 1]])
         merged = [group[0] if len(group) == 1 else AllOf(tuple(group), quote) for group in groups]
         return merged[0] if len(merged) == 1 else AnyOf(tuple(merged), quote)
+
+    def _sharing_one_limit(
+        self, parts: list[Criterion], joins: list[str], quote: Quote
+    ) -> tuple[list[Criterion], list[str], list[Draft]]:
+        """Reads "ALT or AST > 3 x ULN and bilirubin > 2 x ULN": names that share a limit belong together first."""
+        made, kept, drafts = [[parts[0]]], list[str](), [self.drafts[0]]
+        for k, join in enumerate(joins):
+            if k in self.sharing and join == "or" and "and" in joins:
+                made[-1].append(parts[k + 1])
+            else:
+                made.append([parts[k + 1]])
+                kept.append(join)
+                drafts.append(self.drafts[k + 1])
+        return [each[0] if len(each) == 1 else AnyOf(tuple(each), quote) for each in made], kept, drafts
 
     def _paused(self, parts: list[Criterion], joins: list[str], quote: Quote, pause: int) -> Criterion:
         """Reads "A or B, and C" among results: (A or B) and C."""
