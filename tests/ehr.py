@@ -77,8 +77,13 @@ def ehr(*records: Json) -> Iterator[Ehr]:
         def log_message(self, *_: object) -> None:
             pass
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_: object) -> None:
+            pass  # a connection that was to break
+
+    http = Server(("127.0.0.1", 0), Handler)
     server.address = f"http://127.0.0.1:{http.server_address[1]}/fhir"
     thread = threading.Thread(target=http.serve_forever, daemon=True)
     thread.start()
@@ -103,6 +108,11 @@ def slow(seconds: float) -> Callable[[str], Answer]:
         return 200, {}, b'{"resourceType": "Bundle", "type": "searchset"}'
 
     return answer
+
+
+def breaks(_: str) -> Answer:
+    """The connection, instead of an answer."""
+    raise ConnectionAbortedError
 
 
 def after(times: int, first: Callable[[str], Answer], then: Callable[[str], Answer]) -> Callable[[str], Answer]:

@@ -109,7 +109,7 @@ class FhirServers:
                 self._allowlist.check(url)
                 if not url.startswith(root):
                     return "its next page lies elsewhere"
-                body = await self._get(url, token)
+                body = await self._get_again(url, token)
             except NotAllowed:
                 return "its next page lies elsewhere" if pages else "its address is not allowed"
             except httpx.HTTPError as error:
@@ -126,6 +126,13 @@ class FhirServers:
             following = [each.url for each in head.link or () if each.relation == "next" and each.url]
             url = urljoin(root, following[0]) if following and head.resource_type == "Bundle" else None
         return ""
+
+    async def _get_again(self, url: str, token: str) -> bytes | str:
+        """The same, once more where a connection breaks: the server may just have closed one that was kept."""
+        try:
+            return await self._get(url, token)
+        except (httpx.NetworkError, httpx.RemoteProtocolError):
+            return await self._get(url, token)
 
     async def _get(self, url: str, token: str) -> bytes | str:
         """The body of a 200, or what is to be told of anything else."""

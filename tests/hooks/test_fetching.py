@@ -9,7 +9,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.ehr import Ehr, after, ehr, says, slow
+from tests.ehr import Ehr, after, breaks, ehr, says, slow
 from tests.hooks.conftest import COLON, LUNG, PATIENT, call, searchset, service
 from tests.hooks.test_calls import FULL, VIEW, cards, status
 
@@ -145,6 +145,17 @@ async def test_a_server_that_is_busy_for_a_moment_is_asked_again(at_work: AtWork
     (card,) = await cards(client, call(None, **of(server)))
 
     assert (status(card)["I2"], status(card)["E2"]) == ("pass", "pass")
+
+
+async def test_a_connection_that_breaks_is_made_once_more(at_work: AtWork) -> None:
+    client, server = at_work
+    server.records[:] = [*RECORDS]
+    server.answers["/Condition"] = after(1, breaks, says(200, searchset(COLON)))
+    server.answers["/Procedure"] = breaks
+    (card,) = await cards(client, call(None, **of(server)))
+
+    assert (status(card)["I2"], status(card)["E2"]) == ("pass", "unknown")
+    assert len([path for path, _ in server.asked if path.startswith("/fhir/Procedure")]) == 2
 
 
 async def test_pages_that_never_end_are_not_followed_for_ever(at_work: AtWork) -> None:
