@@ -78,7 +78,7 @@ class ClauseFrames(ClauseState):
         if predicate is not None and (said := self._predicate(predicate, start, end, tokens)) is not None:
             return said
         bound = bound_before(text, start)
-        if bound is None:
+        if bound is None or (bound.named and not any(token.names for token in self.context.tokens(*bound.cond))):
             return None
         if bound.duty:
             return self._duty(bound, Quote(text, start, end))

@@ -35,6 +35,11 @@ _MUST = re.compile(
     r"(?P<body>(?:must|should|need\s+to|needs\s+to|are\s+required\s+to|is\s+required\s+to|have\s+to|has\s+to)\b.+)$",
     re.IGNORECASE | re.DOTALL,
 )
+_MUST_NAMED = re.compile(
+    rf"^\W*(?P<cond>(?:[\w'/-]+\s+){{1,5}}?{_PERSONS})(?:\s*,)?\s+"
+    r"(?P<body>(?:must|should|need\s+to|needs\s+to|are\s+required\s+to|is\s+required\s+to|have\s+to|has\s+to)\b.+)$",
+    re.IGNORECASE | re.DOTALL,
+)
 _BEHIND = re.compile(
     rf"^(?P<body>.*?\S)(?:\s*,)?\s+(?:for|in|if)\s+(?P<cond>{_PERSONS}[^,;:]*|applicable)$", re.IGNORECASE | re.DOTALL
 )
@@ -60,13 +65,15 @@ _STRINGS = re.compile(
 class Bound:
     """`cond` is whom the clause binds, `body` what is asked of them; spans of the text.
 
-    `duty`: they "must" do or be it, so that who they are is never what is asked; `label`: a colon stands between.
+    `duty`: they "must" do or be it, so that who they are is never what is asked; `label`: a colon stands between;
+    `named`: words before "patients" say who they are, if they name anything.
     """
 
     cond: tuple[int, int]
     body: tuple[int, int]
     duty: bool = False
     label: bool = False
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +86,13 @@ class Predicate:
 
 def bound_before(text: str, start: int) -> Bound | None:
     """Reads "If X, Y", "For patients with X: Y", "Patients with X must Y"; None where everybody is meant."""
-    for pattern in (_IF, _FOR, _LABEL, _MUST):
+    for pattern in (_IF, _FOR, _LABEL, _MUST, _MUST_NAMED):
         match = pattern.match(text)
         if match is not None and not _ANYBODY.match(match["cond"]):
-            duty = pattern is _MUST
+            duty = pattern in (_MUST, _MUST_NAMED)
             if duty and _RELATIVE.search(match["cond"]):
                 return None  # "patients who must take A": what they must do says who they are
-            return replace(_bound(match, start), duty=duty, label=pattern is _LABEL)
+            return replace(_bound(match, start), duty=duty, label=pattern is _LABEL, named=pattern is _MUST_NAMED)
     return None
 
 

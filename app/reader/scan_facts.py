@@ -201,8 +201,13 @@ class ScanFacts(ScanFunction):
         draft.negated = pre.negated
         if kind is NameKind.TREATMENT and (pre.now or (self.treat and self.lead is None and self.treat_current)):
             draft.lead = CURRENT
-        if kind is NameKind.TREATMENT and self.lead is None and self.i and self.tokens[self.i - 1].stem == "on":
-            draft.lead = CURRENT
+        if (
+            kind is NameKind.TREATMENT
+            and (self.lead is None or self.drafts)  # "prior A or on B"
+            and self.i
+            and self.tokens[self.i - 1].stem == "on"
+        ):
+            self.lead, draft.lead = None, CURRENT
             self.treat, self.treat_current = True, True  # "on A or B"
         if self.elapsed is not None and kind in {NameKind.TREATMENT, NameKind.CONDITION}:
             draft.elapsed, draft.half_lives = self.elapsed
